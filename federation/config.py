@@ -1,0 +1,192 @@
+"""The configuration of a node: ``node.toml``, read once, with every fault named in words.
+
+The models are the manual: each setting says what it is, its unit and its default. A setting can be
+overridden by an environment variable, ``PROCIRC_`` and its name in capitals (``PROCIRC_LISTEN``);
+lists and tables are then written as JSON.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Self
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from federation.errors import Fault, FederationError, Misconfigured
+from federation.limits import Limits
+from federation.log import did
+from federation.records.draft import Naming, nearest
+from federation.records.kinds import LANGUAGES
+
+LICENCES: Final = "http://publications.europa.eu/resource/authority/licence/"
+
+
+def _base_address(value: str) -> str:
+    try:
+        did.host_of(value)
+    except FederationError as error:
+        raise ValueError(str(error)) from error
+    return value
+
+
+class PeerConfig(BaseModel):
+    """Another node whose records this one follows."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+    """Short name, lower case: stands in addresses (/peers/denmark/…) and commands."""
+    title: dict[str, str] = Field(default_factory=dict)
+    """Name of the region as pages show it, by language."""
+    url: str
+    """Base address, such as https://denmark.example, without a slash at the end."""
+    fingerprint: str = ""
+    """What the peer's coordinator read out to you; with it, no other keys are ever accepted.
+    Without it the first contact decides, and later ones must match it."""
+    every: Annotated[int, Field(ge=1, le=86_400)] = 300
+    """Seconds between two pulls."""
+
+    _check_url = field_validator("url")(_base_address)
+
+    @property
+    def did(self) -> str:
+        return did.did_of(self.url)
+
+
+class Config(BaseSettings):
+    """One node."""
+
+    model_config = SettingsConfigDict(extra="forbid", frozen=True, env_prefix="PROCIRC_")
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+    """Short name of the region, lower case, such as flanders."""
+    title: dict[str, str]
+    """Name of the region as pages show it, by language."""
+    base: str
+    """Public base address, https:// and a host. It is part of every record's address: choose it for good."""
+    listen: Annotated[str, Field(pattern=r"^[^:\s]+:[0-9]{1,5}$|^\[[0-9a-fA-F:]+\]:[0-9]{1,5}$")] = "127.0.0.1:8080"
+    """Address and port to serve on; a reverse proxy adds TLS."""
+    data: Path
+    """Directory of the database, keys and index; relative to node.toml."""
+    database: str = ""
+    """SQLAlchemy address of another database; empty for the SQLite file in the data directory."""
+    language: str = "en"
+    """Language of pages for readers whose browser asks for none of ours."""
+    languages: tuple[str, ...] = LANGUAGES
+    """Languages offered on pages."""
+    license: str = LICENCES + "CC_BY_4_0"
+    """Licence of records that name none, from the EU table of licences."""
+    notice: dict[str, str] = Field(default_factory=dict)
+    """A sentence that every page shows, by language."""
+    contact: str = ""
+    """Mail address of the coordinator, shown at the foot of every page."""
+    seeds: Path | None = None
+    """Folder of tables that `procirc demo` imports; relative to node.toml."""
+    vocabulary: Path | None = None
+    """Folder of the vocabulary; empty for the one that ships with the program."""
+    allow_private: bool = False
+    """Whether peers may live on loopback and private addresses. For tests and demonstrations only."""
+    log_format: Annotated[str, Field(pattern="^(text|json)$")] = "text"
+    peers: tuple[PeerConfig, ...] = ()
+    limits: Limits = Limits()
+
+    _check_base = field_validator("base")(_base_address)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return env_settings, init_settings
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        unknown = [tag for tag in (self.language, *self.languages) if tag not in LANGUAGES]
+        if unknown:
+            raise ValueError(f"languages: {', '.join(unknown)} is not offered; choose from {', '.join(LANGUAGES)}")
+        names = [peer.name for peer in self.peers]
+        if len(set(names)) != len(names) or self.name in names:
+            raise ValueError("peers: every peer needs a name of its own, other than this node's")
+        if any(peer.url == self.base for peer in self.peers):
+            raise ValueError("peers: a node cannot be its own peer")
+        loopback = urlsplit(self.base).hostname in ("localhost", "127.0.0.1")
+        plain = [each for each in (self.base, *(p.url for p in self.peers)) if each.startswith("http://")]
+        if plain and not (self.allow_private and (loopback or plain != [self.base])):
+            raise ValueError(f"{plain[0]} must begin with https:// (http:// needs allow_private, for tests only)")
+        return self
+
+    @property
+    def did(self) -> str:
+        return did.did_of(self.base)
+
+    @property
+    def host(self) -> str:
+        return did.host_of(self.base)
+
+    def region(self, name: str) -> Mapping[str, str]:
+        """The names of a region by language: this node's own, a peer's, or just what the node calls it."""
+        if name == self.name:
+            return self.title
+        titles = {peer.name: peer.title for peer in self.peers}
+        return titles.get(name) or {"en": name.replace("-", " ").title()}
+
+    @property
+    def naming(self) -> Naming:
+        return Naming(self.base, self.did, self.license, {peer.name: peer.url for peer in self.peers})
+
+    @property
+    def address(self) -> tuple[str, int]:
+        host, _, port = self.listen.rpartition(":")
+        return host.strip("[]"), int(port)
+
+
+def load(path: Path, overrides: Mapping[str, Any] | None = None) -> Config:
+    """Read ``node.toml``. Raises Misconfigured, listing every fault with the nearest known setting."""
+    try:
+        raw = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise Misconfigured(
+            f"There is no configuration at {path}.", remedy="Give one with --config, or make one with `procirc init`."
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise Misconfigured(f"{path} cannot be read: {error}.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise Misconfigured(f"{path} is not TOML: {error}.") from error
+    try:
+        config = Config(**{**raw, **(overrides or {})})
+    except ValidationError as error:
+        faults = [_fault(each, path) for each in error.errors()]
+        raise Misconfigured(f"{path} has {len(faults)} fault(s).", faults=faults) from error
+    folder = path.parent
+    relative = {"data": folder / config.data}
+    if config.seeds is not None:
+        relative["seeds"] = folder / config.seeds
+    if config.vocabulary is not None:
+        relative["vocabulary"] = folder / config.vocabulary
+    return config.model_copy(update=relative)
+
+
+def _fault(error: Any, path: Path) -> Fault:
+    place = ".".join(str(part) for part in error["loc"])
+    message = str(error["msg"]).removeprefix("Value error, ")
+    if error["type"] == "extra_forbidden":
+        near = nearest(str(error["loc"][-1]), _settings(error["loc"]))
+        hint = f"Did you mean {' or '.join(near)}?" if near else "Remove it."
+        return Fault("There is no such setting.", hint, field=place, file=path.name)
+    if error["type"] == "missing":
+        return Fault("This setting is required.", "Add it.", field=place, file=path.name)
+    return Fault(f"{message}.", "", field=place, file=path.name)
+
+
+def _settings(location: tuple[Any, ...]) -> list[str]:
+    models: dict[str, type[BaseModel]] = {"peers": PeerConfig, "limits": Limits}
+    model = models.get(str(location[0]), Config) if len(location) > 1 else Config
+    return list(model.model_fields)

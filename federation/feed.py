@@ -1,0 +1,252 @@
+"""The log as a Linked Data Event Stream: root → sections of 100 pages → pages of 100 members.
+
+A full page and a full section never change; the one open page hangs on the root only and moves into
+its section when it is full, so every node has one parent. A page is a function of the entries it
+holds, and its bytes are the same on every request. Sources: LDES 1.0, TREE; design section 7.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import hashlib
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+import pyoxigraph
+
+from federation.errors import NotFound
+from federation.log.trust import CREATE, UPDATE
+from federation.records.canonical import AS, DCT, LDES, PC, TREE, TYPE, XSD, Literal, Triple, object_text
+from federation.records.proof import PURPOSE, SEC, SUITE
+from federation.store.store import Log, Store, StoredEntry
+
+PAGE: Final = 100
+"""Members of a full page."""
+SECTION: Final = 100
+"""Pages of a full section."""
+
+
+class Format(Enum):
+    """The forms a page comes in, by media type."""
+
+    TRIG = "application/trig"
+    NQUADS = "application/n-quads"
+    JSONLD = "application/ld+json"
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A page ready to be sent: its bytes plain and gzipped, a strong ETag for each, and whether it is final."""
+
+    plain: bytes
+    zipped: bytes
+    etag: str
+    immutable: bool
+
+    @property
+    def size(self) -> int:
+        return len(self.plain) + len(self.zipped)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a feed is served and whose log it shows; equal for a node's own feed."""
+
+    base: str
+    polling: int
+
+    @property
+    def root(self) -> str:
+        return f"{self.base}/feed"
+
+    @property
+    def stream(self) -> str:
+        return f"{self.base}/feed#stream"
+
+    def section(self, section: int) -> str:
+        return f"{self.root}/{section}"
+
+    def page(self, number: int) -> str:
+        """The address of page ``number``, counted over all sections."""
+        return f"{self.root}/{number // SECTION}/{number % SECTION}"
+
+    def member(self, position: int) -> str:
+        return f"{self.base}/log/{position}"
+
+
+def _integer(number: int) -> Literal:
+    return Literal(str(number), XSD + "integer")
+
+
+def _node(place: Place, subject: str, *, immutable: bool) -> Iterator[Triple]:
+    yield place.stream, TYPE, LDES + "EventStream"
+    yield place.stream, TYPE, TREE + "Collection"
+    yield subject, TYPE, TREE + "Node"
+    if immutable:
+        yield subject, LDES + "immutable", Literal("true", XSD + "boolean")
+
+
+def _relation(subject: str, node: str, lower: int, upper: int | None) -> Iterator[Triple]:
+    bounds = [("GreaterThanOrEqualToRelation", lower)]
+    if upper is not None:
+        bounds.append(("LessThanRelation", upper))
+    for name, bound in bounds:
+        relation = f"{subject}#{'from' if bound == lower else 'to'}-{bound}"
+        yield subject, TREE + "relation", relation
+        yield relation, TYPE, TREE + name
+        yield relation, TREE + "node", node
+        yield relation, TREE + "path", PC + "position"
+        yield relation, TREE + "value", _integer(bound)
+
+
+def root_triples(place: Place, size: int) -> list[Triple]:
+    """The root of a feed over ``size`` entries: context, sections, and the open page if there is one."""
+    root, stream = place.root, place.stream
+    triples = [
+        *_node(place, root, immutable=False),
+        (stream, TREE + "view", root),
+        (stream, LDES + "sequencePath", PC + "position"),
+        (stream, LDES + "timestampPath", AS + "published"),
+        (stream, LDES + "versionOfPath", AS + "object"),
+        (stream, LDES + "versionSequencePath", PC + "position"),
+        (stream, LDES + "versionCreateObject", AS + "Create"),
+        (stream, LDES + "versionUpdateObject", AS + "Update"),
+        (stream, LDES + "versionDeleteObject", AS + "Delete"),
+        (stream, LDES + "pollingInterval", _integer(place.polling)),
+    ]
+    closed = size // PAGE
+    for section in range(0, (closed + SECTION - 1) // SECTION):
+        first = section * SECTION * PAGE
+        upper = min((section + 1) * SECTION, closed) * PAGE
+        triples += _relation(root, place.section(section), first, upper)
+    if size % PAGE:
+        triples += _relation(root, place.page(closed), closed * PAGE, None)
+    return triples
+
+
+def section_triples(place: Place, section: int, size: int) -> list[Triple]:
+    """A section: its closed pages. Raises NotFound for a section that has none yet."""
+    first, last = section * SECTION, min((section + 1) * SECTION, size // PAGE)
+    if not first < last:
+        raise NotFound(f"The feed has no section {section}.")
+    subject = place.section(section)
+    triples = list(_node(place, subject, immutable=last - first == SECTION))
+    for number in range(first, last):
+        triples += _relation(subject, place.page(number), number * PAGE, (number + 1) * PAGE)
+    return triples
+
+
+def _member_lines(place: Place, entry: StoredEntry) -> str:
+    member, proof = place.member(entry.position), f"_:p{entry.position}"
+    activity = CREATE if entry.version == 1 else UPDATE
+    created = object_text(Literal(entry.published, XSD + "dateTime"))
+    return (
+        f"<{place.stream}> <{TREE}member> <{member}> .\n"
+        f"<{member}> <{TYPE}> <{AS}{activity}> .\n"
+        f"<{member}> <{AS}object> <{entry.record}> .\n"
+        f"<{member}> <{AS}published> {created} .\n"
+        f"<{member}> <{PC}position> {object_text(_integer(entry.position))} .\n"
+        f"<{member}> <{SEC}proof> {proof} .\n"
+        f"{proof} <{TYPE}> <{SEC}DataIntegrityProof> .\n"
+        f"{proof} <{DCT}created> {created} .\n"
+        f'{proof} <{SEC}cryptosuite> "{SUITE}"^^<{SEC}cryptosuiteString> .\n'
+        f"{proof} <{SEC}proofPurpose> <{SEC}{PURPOSE}> .\n"
+        f"{proof} <{SEC}verificationMethod> <{entry.signed.proof.method}> .\n"
+        f'{proof} <{SEC}proofValue> "{entry.signed.proof.value}"^^<{SEC}multibase> .\n'
+    )
+
+
+def entry_nquads(place: Place, entry: StoredEntry) -> str:
+    """One entry as N-Quads: what the page says of it, then its body in the graph of its name."""
+    graph = f"<{place.member(entry.position)}> ."
+    lines = entry.signed.body.split("\n")[:-1]
+    return _member_lines(place, entry) + "".join(f"{line[:-1]}{graph}\n" for line in lines)
+
+
+def _lines(triples: Iterable[Triple]) -> str:
+    return "".join(f"<{s}> <{p}> {object_text(o)} .\n" for s, p, o in triples)
+
+
+def render(place: Place, head: Sequence[Triple], entries: Sequence[StoredEntry], form: Format) -> bytes:
+    """The bytes of a page in one form: hypermedia first, then member by member."""
+    if form is Format.TRIG:
+        blocks = (
+            f"{_member_lines(place, entry)}<{place.member(entry.position)}> {{\n{entry.signed.body}}}\n"
+            for entry in entries
+        )
+        return (_lines(head) + "".join(blocks)).encode()
+    nquads = (_lines(head) + "".join(entry_nquads(place, entry) for entry in entries)).encode()
+    if form is Format.NQUADS:
+        return nquads
+    quads = pyoxigraph.parse(nquads, format=pyoxigraph.RdfFormat.N_QUADS)
+    return pyoxigraph.serialize(quads, format=pyoxigraph.RdfFormat.JSON_LD) or b""
+
+
+def _finish(place: Place, head: Sequence[Triple], entries: Sequence[StoredEntry], form: Format) -> Rendered:
+    plain = render(place, head, entries, form)
+    immutable = any(path == LDES + "immutable" for _, path, _ in head)
+    # Level 6 pays for pages that are sent for years; a page that changes is sent a few times.
+    zipped = gzip.compress(plain, 6 if immutable else 1, mtime=0)
+    return Rendered(plain, zipped, hashlib.sha256(plain).hexdigest()[:32], immutable)
+
+
+class Feed:
+    """The feed of one log, page by page; final pages are kept ready within ``cache_bytes``."""
+
+    def __init__(self, store: Store, log_id: int, place: Place, *, cache_bytes: int) -> None:
+        self._store = store
+        self._log_id = log_id
+        self.place = place
+        self._room = cache_bytes
+        self._ready: OrderedDict[tuple[int, int, Format], Rendered] = OrderedDict()
+
+    def ready(self, section: int, page: int, form: Format) -> Rendered | None:
+        """A final page that is at hand, without waiting for anything."""
+        key = (section, page, form)
+        found = self._ready.get(key)
+        if found is not None:
+            self._ready.move_to_end(key)
+        return found
+
+    async def root(self, form: Format) -> Rendered:
+        log = await self._log()
+        return await asyncio.to_thread(_finish, self.place, root_triples(self.place, log.verified_size), (), form)
+
+    async def section(self, section: int, form: Format) -> Rendered:
+        """Raises NotFound for a section that does not exist yet."""
+        log = await self._log()
+        head = section_triples(self.place, section, log.verified_size)
+        return await asyncio.to_thread(_finish, self.place, head, (), form)
+
+    async def page(self, section: int, page: int, form: Format) -> Rendered:
+        """Raises NotFound for a page that does not exist yet."""
+        found = self.ready(section, page, form)
+        if found is not None:
+            return found
+        log, number = await self._log(), section * SECTION + page
+        start, stop = number * PAGE, min((number + 1) * PAGE, log.verified_size)
+        if page >= SECTION or not start < stop:
+            raise NotFound(f"The feed has no page {section}/{page}.")
+        entries = await self._store.entries(self._log_id, start, stop)
+        closed = stop - start == PAGE
+        head = list(_node(self.place, self.place.page(number), immutable=closed))
+        rendered = await asyncio.to_thread(_finish, self.place, head, entries, form)
+        if closed:
+            self._keep((section, page, form), rendered)
+        return rendered
+
+    async def _log(self) -> Log:
+        return await self._store.log(self._log_id)
+
+    def _keep(self, key: tuple[int, int, Format], rendered: Rendered) -> None:
+        if rendered.size > self._room and not self._ready:
+            return
+        self._ready[key] = rendered
+        self._room -= rendered.size
+        while self._room < 0 and self._ready:
+            _, dropped = self._ready.popitem(last=False)
+            self._room += dropped.size

@@ -1,0 +1,270 @@
+"""The text index: one tantivy document for the current version of every visible record.
+
+It follows the logs by their positions, which it writes down after each commit; a crash between the
+two only means that the same entries are indexed once more. A change of the vocabulary or of this
+module's layout makes a new index from the logs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import tantivy
+
+from federation.errors import Unavailable
+from federation.index.concepts import Concepts
+from federation.index.languages import ANALYSED, UNKNOWN, analysed_as, words
+from federation.records.canonical import Literal, read
+from federation.records.kinds import Field, FieldType, Kind, Vocabulary, files
+from federation.records.record import Record, assemble
+
+LAYOUT: Final = 1
+"""Rises when documents are built differently."""
+TAGS: Final = (*ANALYSED, UNKNOWN)
+KIND_FACET, NODE_FACET = "kind", "node"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An entry to be indexed: its body and where it comes from. ``node`` is the short name of its node."""
+
+    log_id: int
+    position: int
+    node: str
+    own: bool
+    published: str
+    body: str
+
+
+def facet_names(vocabulary: Vocabulary) -> list[str]:
+    """Every facet, in the order in which pages show them."""
+    schemes = sorted((s.order, s.facet) for s in vocabulary.schemes.values() if s.facet)
+    fields = sorted({each.facet for each in vocabulary.every_field() if each.facet})
+    return [KIND_FACET, NODE_FACET, *dict.fromkeys(name for _, name in schemes), *fields]
+
+
+def facet_field(name: str) -> str:
+    return "facet_" + name.replace("-", "_")
+
+
+def _schema(vocabulary: Vocabulary) -> tantivy.Schema:
+    builder = tantivy.SchemaBuilder()
+    builder.add_text_field("key", stored=True, tokenizer_name="raw", index_option="basic")
+    builder.add_text_field("display", stored=True, tokenizer_name="raw", index_option="basic")
+    builder.add_integer_field("published", fast=True)
+    for tag in TAGS:
+        for role in ("title", "text"):
+            builder.add_text_field(f"{role}_{tag}", tokenizer_name="whitespace", index_option="freq")
+            builder.add_text_field(f"{role}_exact_{tag}", tokenizer_name="whitespace", index_option="freq")
+    for role in ("tagged", "named", "broader"):
+        builder.add_text_field(role, tokenizer_name="whitespace", index_option="basic")
+    for name in facet_names(vocabulary):
+        builder.add_text_field(facet_field(name), fast=True, tokenizer_name="raw", index_option="basic")
+    return builder.build()
+
+
+def document(source: Source, concepts: Concepts) -> tuple[str, dict[str, Any]] | None:
+    """The fields of one record's document and its key; None for entries that are not searched."""
+    vocabulary = concepts.vocabulary
+    record, kind = assemble(read(source.body), vocabulary)
+    if kind is None or kind.managed:
+        return None
+    published = datetime.fromisoformat(source.published)
+    fields: dict[str, Any] = {"key": [record.iri], "published": [int(published.timestamp())]}
+    named: dict[str, list[list[str]]] = {}
+    texts = {role: _texts(record, kind, role) for role in ("title", "text")}
+    for role, by_language in texts.items():
+        for language, text in by_language.items():
+            tag, analysed = analysed_as(language), list(words(text, language))
+            _extend(fields, f"{role}_{tag}", " ".join(word.stem for word in analysed))
+            _extend(fields, f"{role}_exact_{tag}", " ".join(word.folded for word in analysed))
+            for spotted in concepts.spot(analysed, language):
+                surface = text[analysed[spotted.first].start : analysed[spotted.last - 1].end]
+                for iri in spotted.concepts:
+                    pairs = named.setdefault(iri, [])
+                    if [language, surface] not in pairs:
+                        pairs.append([language, surface])
+    tagged = _concepts(record, vocabulary)
+    up = {iri for iri, steps in concepts.with_broader([*tagged, *named]).items() if steps}
+    fields |= {"tagged": [" ".join(tagged)], "named": [" ".join(named)], "broader": [" ".join(sorted(up))]}
+    for name, values in _facets(record, kind, tagged, source, vocabulary).items():
+        fields[facet_field(name)] = sorted(set(values))
+    display = {
+        "id": record.iri,
+        "kind": record.kind,
+        "slug": record.address.slug,
+        "node": source.node,
+        "own": source.own,
+        "log": source.log_id,
+        "position": source.position,
+        "published": source.published,
+        "title": texts["title"],
+        "text": texts["text"],
+        "tagged": tagged,
+        "named": named,
+    }
+    fields["display"] = [json.dumps(display, ensure_ascii=False, separators=(",", ":"))]
+    return record.iri, fields
+
+
+def _extend(fields: dict[str, Any], name: str, text: str) -> None:
+    fields.setdefault(name, []).append(text)
+
+
+def _texts(record: Record, kind: Kind, role: str) -> dict[str, str]:
+    found: dict[str, list[str]] = {}
+    for each in kind.fields:
+        if each.search == role:
+            for tag, text in record.texts(each.path).items():
+                found.setdefault(tag, []).append(text)
+    return {tag: "\n".join(parts) for tag, parts in found.items()}
+
+
+def _concepts(record: Record, vocabulary: Vocabulary) -> list[str]:
+    """The concepts a record or its parts are tagged with, its own bookkeeping fields aside."""
+    skipped = {vocabulary.fields["language"].path} if "language" in vocabulary.fields else set()
+    values = (
+        value
+        for statements in record.nodes.values()
+        for path, value in statements
+        if path not in skipped and isinstance(value, str)
+    )
+    return list(dict.fromkeys(value for value in values if value in vocabulary.concepts))
+
+
+def _facets(
+    record: Record, kind: Kind, tagged: Iterable[str], source: Source, vocabulary: Vocabulary
+) -> dict[str, list[str]]:
+    facets: dict[str, list[str]] = {KIND_FACET: [record.kind], NODE_FACET: [source.node]}
+    for iri in tagged:
+        concept = vocabulary.concepts[iri]
+        name = vocabulary.schemes[concept.scheme].facet
+        if name:
+            facets.setdefault(name, []).append(concept.code)
+    for each in kind.fields:
+        if each.facet:
+            facets.setdefault(each.facet, []).extend(_facet_values(each, record))
+    return facets
+
+
+def _facet_values(each: Field, record: Record) -> Iterable[str]:
+    for value in record.values(each.path):
+        if isinstance(value, Literal):
+            if each.type is FieldType.TEXT:
+                yield value.language
+            elif each.type in (FieldType.DATE, FieldType.DATETIME):
+                yield value.value[:4]
+            else:
+                yield value.value
+
+
+class TextIndex:
+    """The index in one directory. Reading is for everybody; one process at a time writes."""
+
+    def __init__(self, folder: Path, concepts: Concepts, *, memory: int) -> None:
+        self.concepts = concepts
+        self._folder = folder
+        self._memory = memory
+        self._index, self.positions = self._open()
+        self._writer: tantivy.IndexWriter | None = None
+
+    # Opening
+
+    def _open(self) -> tuple[tantivy.Index, dict[str, int]]:
+        schema = _schema(self.concepts.vocabulary)
+        state = self._state()
+        tantivy_folder = self._folder / "tantivy"
+        if state is None or not tantivy.Index.exists(str(tantivy_folder)):
+            shutil.rmtree(tantivy_folder, ignore_errors=True)
+            tantivy_folder.mkdir(parents=True, exist_ok=True)
+            self._write_state({})
+            state = {}
+        return tantivy.Index(schema, path=str(tantivy_folder)), state
+
+    def _state(self) -> dict[str, int] | None:
+        try:
+            state = json.loads((self._folder / "state.json").read_text("utf-8"))
+        except (FileNotFoundError, json.JSONDecodeError):
+            return None
+        if state.get("layout") != self._layout():
+            return None
+        return {str(did): int(position) for did, position in state["positions"].items()}
+
+    def _layout(self) -> str:
+        digest = hashlib.sha256(str(LAYOUT).encode())
+        for path in files(self.concepts.vocabulary.folder):
+            digest.update(path.read_bytes())
+        return digest.hexdigest()[:32]
+
+    def _write_state(self, positions: Mapping[str, int]) -> None:
+        path = self._folder / "state.json"
+        partial = path.with_suffix(".partial")
+        partial.write_text(json.dumps({"layout": self._layout(), "positions": dict(positions)}), "utf-8")
+        os.replace(partial, path)
+
+    def clear(self) -> None:
+        """Forget everything; the caller then feeds the logs from the beginning."""
+        self._index_writer().delete_all_documents()
+        self._index_writer().commit()
+        self._index.reload()
+        self.positions = {}
+        self._write_state({})
+
+    # Writing
+
+    def _index_writer(self) -> tantivy.IndexWriter:
+        if self._writer is None:
+            try:
+                self._writer = self._index.writer(self._memory, 1)
+            except ValueError as error:
+                raise Unavailable(
+                    "Another process is writing to the text index.",
+                    remedy="A running node keeps its index up to date by itself.",
+                ) from error
+        return self._writer
+
+    def add(self, documents: Sequence[tuple[str, dict[str, Any]] | None]) -> None:
+        """Put documents in, each in place of the older version of its record."""
+        writer = self._index_writer()
+        for each in documents:
+            if each is not None:
+                key, fields = each
+                writer.delete_documents_by_term("key", key)
+                writer.add_document(tantivy.Document(**fields))
+
+    def commit(self, positions: Mapping[str, int]) -> None:
+        """Make what was added searchable and remember how far the logs are indexed."""
+        self._index_writer().commit()
+        self._index.reload()
+        self.positions = dict(positions)
+        self._write_state(self.positions)
+
+    def close(self) -> None:
+        """Let go of the writer, so that another process can write."""
+        if self._writer is not None:
+            self._writer.wait_merging_threads()
+            self._writer = None
+
+    # Reading
+
+    @property
+    def schema(self) -> tantivy.Schema:
+        return self._index.schema
+
+    def searcher(self) -> tantivy.Searcher:
+        return self._index.searcher()
+
+    def refresh(self) -> None:
+        """See what another process has written since."""
+        self._index.reload()
+        state = self._state()
+        if state is not None:
+            self.positions = state

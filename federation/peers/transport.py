@@ -1,0 +1,205 @@
+"""The one place from which requests leave this node.
+
+Only configured peers are asked. The address that is really connected to is checked, whatever the name
+resolved to; redirects are followed by hand, twice at most and within one origin; answers are read as
+a stream that is cut off at a size and a time. Nothing found inside a record is ever fetched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+from urllib.parse import urljoin, urlsplit
+
+import aiohttp
+
+from federation.errors import AddressRefused, OversizedResponse, PeerError, PeerUnreachable
+from federation.limits import Limits
+
+USER_AGENT: Final = "procirc-federation"
+MAX_REDIRECTS: Final = 2
+_RETRY: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+# IANA IPv4 and IPv6 special-purpose address registries, as of 2026-11, with multicast. Python's
+# ``is_global`` calls some of them global (NAT64, 6to4, 192.0.0.9), so they are spelt out.
+SPECIAL: Final = tuple(
+    ipaddress.ip_network(each)
+    for each in [
+        "0.0.0.0/8",
+        "10.0.0.0/8",
+        "100.64.0.0/10",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "172.16.0.0/12",
+        "192.0.0.0/24",
+        "192.0.2.0/24",
+        "192.31.196.0/24",
+        "192.52.193.0/24",
+        "192.88.99.0/24",
+        "192.168.0.0/16",
+        "192.175.48.0/24",
+        "198.18.0.0/15",
+        "198.51.100.0/24",
+        "203.0.113.0/24",
+        "224.0.0.0/4",
+        "240.0.0.0/4",
+        "::/128",
+        "::1/128",
+        "::ffff:0:0/96",
+        "64:ff9b::/96",
+        "64:ff9b:1::/48",
+        "100::/64",
+        "100:0:0:1::/64",
+        "2001::/23",
+        "2001:db8::/32",
+        "2002::/16",
+        "2620:4f:8000::/48",
+        "3fff::/20",
+        "5f00::/16",
+        "fc00::/7",
+        "fe80::/10",
+        "fec0::/10",
+        "ff00::/8",
+    ]
+)
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address is one of the open internet: in none of the special ranges."""
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    return not any(parsed in network for network in SPECIAL if network.version == parsed.version)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a peer answered: status 200 with its body, or 304 and 410 without."""
+
+    status: int
+    body: bytes
+    etag: str
+    media_type: str
+    url: str
+
+
+class Transport:
+    """Asks peers. One for a node; every request goes through ``get``."""
+
+    def __init__(self, session: aiohttp.ClientSession, *, origins: Collection[str], limits: Limits) -> None:
+        self._session = session
+        self._origins = frozenset(origins)
+        self._limits = limits
+
+    async def get(self, url: str, *, accept: str, etag: str = "", max_bytes: int | None = None) -> Answer:
+        """One GET of a configured peer.
+
+        Raises PeerUnreachable for what may pass (connection, time-out, 429, 5xx), AddressRefused,
+        OversizedResponse, and PeerError for any other status.
+        """
+        cap = max_bytes if max_bytes is not None else self._limits.page_bytes
+        try:
+            async with asyncio.timeout(self._limits.page_seconds):
+                return await self._get(url, accept, etag, cap)
+        except TimeoutError as error:
+            raise PeerUnreachable(f"{url} did not answer within {self._limits.page_seconds:g} s.") from error
+        except aiohttp.ClientError as error:
+            raise PeerUnreachable(f"{url} cannot be reached: {error or type(error).__name__}.") from error
+
+    async def _get(self, url: str, accept: str, etag: str, cap: int) -> Answer:
+        headers = {"Accept": accept, "Accept-Encoding": "gzip"}
+        if etag:
+            headers["If-None-Match"] = etag
+        for _ in range(MAX_REDIRECTS + 1):
+            self._check_origin(url)
+            async with self._session.get(url, headers=headers, allow_redirects=False) as response:
+                if response.status in (301, 302, 303, 307, 308):
+                    url = self._redirected(url, response.headers.get("Location", ""))
+                    continue
+                return await self._read(url, response, cap)
+        raise PeerError(f"{url} redirects more than {MAX_REDIRECTS} times.")
+
+    def _check_origin(self, url: str) -> None:
+        if _origin(url) not in self._origins:
+            raise AddressRefused(f"{_origin(url)} is not a configured peer.", remedy="Add it to the peers first.")
+
+    def _redirected(self, url: str, location: str) -> str:
+        target = urljoin(url, location)
+        if not location or _origin(target) != _origin(url):
+            raise AddressRefused(f"{url} redirects to another origin, {target[:200]!r}.")
+        return target
+
+    async def _read(self, url: str, response: aiohttp.ClientResponse, cap: int) -> Answer:
+        status = response.status
+        if status in _RETRY:
+            raise PeerUnreachable(
+                f"{url} answered {status} {response.reason}.",
+                retry_after=_retry_after(response.headers.get("Retry-After", "")),
+            )
+        if status not in (200, 304, 410):
+            raise PeerError(f"{url} answered {status} {response.reason}.")
+        if response.headers.get("Content-Encoding", "identity") not in ("identity", "gzip"):
+            raise PeerError(f"{url} answered in an encoding nobody asked for.")
+        body = bytearray()
+        # Counting what comes out of the decompressor, chunk by chunk, is what stops a gzip bomb.
+        async for chunk in response.content.iter_chunked(65_536):
+            body += chunk
+            if len(body) > cap:
+                raise OversizedResponse(f"{url} sent more than {cap:,} bytes.")
+        return Answer(
+            status,
+            bytes(body) if status == 200 else b"",
+            response.headers.get("ETag", ""),
+            response.content_type,
+            url,
+        )
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _retry_after(value: str) -> float | None:
+    """Seconds of a Retry-After header, given as a number or as a date."""
+    if value.isdecimal():
+        return float(min(int(value), 86_400))
+    try:
+        when = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return min(max(0.0, (when - datetime.now(UTC)).total_seconds()), 86_400.0)
+
+
+@asynccontextmanager
+async def open_transport(*, origins: Collection[str], limits: Limits, allow_private: bool) -> AsyncIterator[Transport]:
+    """A transport with a session of its own. ``allow_private`` is for tests and demonstrations."""
+
+    def guarded(info: Any) -> socket.socket:
+        family, kind, protocol, _, address = info
+        if not allow_private and not is_public(str(address[0])):
+            raise OSError(f"{address[0]} is not a public address")
+        made = socket.socket(family, kind, protocol)
+        made.setblocking(False)
+        return made
+
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=limits.connect_seconds, sock_read=limits.read_seconds)
+    connector = aiohttp.TCPConnector(socket_factory=guarded, limit_per_host=4, ttl_dns_cache=60)
+    async with aiohttp.ClientSession(
+        connector=connector,
+        timeout=timeout,
+        trust_env=False,
+        auto_decompress=True,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers={"User-Agent": USER_AGENT},
+        max_line_size=8190,
+    ) as session:
+        yield Transport(session, origins=origins, limits=limits)

@@ -1,0 +1,130 @@
+"""``procirc verify``: check a record, or a whole log, without believing anybody but the signatures."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from federation.config import Config, PeerConfig
+from federation.errors import BadProof, InvalidRequest, PeerError, UnknownKey
+from federation.limits import Limits
+from federation.log import did as dids
+from federation.log.keys import Keys
+from federation.node import now
+from federation.peers.transport import Transport, open_transport
+from federation.records import jsonld, kinds
+from federation.records.canonical import read
+from federation.records.kinds import Vocabulary
+from federation.records.proof import Signed
+from federation.records.proof import verify as verify_proof
+from federation.records.record import assemble
+from federation.store.engine import url_of
+from federation.store.store import open_store
+from federation.sync import Progress, Syncer
+from federation.workers import open_workers
+
+_LOOPBACK = ("localhost", "127.0.0.1", "[::1]", "::1")
+
+
+async def verify(
+    target: str, *, settings: Config | None, did_document: Path | None, progress: Progress
+) -> dict[str, Any]:
+    """Verify what ``target`` names and report what is now certain. Raises the error that says why not."""
+    parts = urlsplit(target)
+    vocabulary = await asyncio.to_thread(kinds.load, settings.vocabulary if settings else None)
+    if parts.scheme in ("http", "https") and parts.path in ("", "/"):
+        return await _log(f"{parts.scheme}://{parts.netloc}", vocabulary, progress)
+    if parts.scheme in ("http", "https"):
+        data = await _fetch(target, "application/ld+json")
+    else:
+        try:
+            data = await asyncio.to_thread(Path(target).read_bytes)
+        except OSError as error:
+            raise InvalidRequest(f"{target} cannot be read: {error.strerror}.", remedy="Check the path.") from error
+    signed = jsonld.signed_of(jsonld.loads(data), vocabulary)
+    return await _record(signed, vocabulary, settings, did_document)
+
+
+async def _record(
+    signed: Signed, vocabulary: Vocabulary, settings: Config | None, did_document: Path | None
+) -> dict[str, Any]:
+    record, _ = assemble(read(signed.body), vocabulary)
+    did, base = record.publisher, record.address.base
+    if dids.did_of(base) != did:
+        raise BadProof(f"The record lies under {base}, but {did} claims to publish it.")
+    keys, known_from = await _keys(did, base, settings, did_document)
+    if signed.proof.method != keys.method(did):
+        raise UnknownKey(f"The record is signed with {signed.proof.method}, which {did} does not list.")
+    verify_proof(signed, keys.record_key(), node=did)
+    return {
+        "record": record.iri,
+        "version": record.version,
+        "publisher": did,
+        "signed": signed.proof.created,
+        "key": keys.record,
+        "key from": known_from,
+    }
+
+
+async def _keys(did: str, base: str, settings: Config | None, document: Path | None) -> tuple[Keys, str]:
+    """The keys of a publisher: from a given document, from the logs this node holds, or from its host."""
+    if document is not None:
+        try:
+            data = await asyncio.to_thread(document.read_bytes)
+        except OSError as error:
+            raise InvalidRequest(f"{document} cannot be read: {error.strerror}.") from error
+        return dids.keys_in(jsonld.loads(data), did), str(document)
+    if settings is not None:
+        async with open_store(settings.database or url_of(settings.data)) as store:
+            for log in await store.logs():
+                if log.did == did and log.keys is not None:
+                    return log.keys, f"the log of {log.name} that this node holds"
+    url = f"{base}/.well-known/did.json"
+    return dids.keys_in(jsonld.loads(await _fetch(url, "application/did+json")), did), url
+
+
+def _transport(url: str) -> Any:
+    """A transport for the one origin that was typed in; loopback only when it was typed in."""
+    parts = urlsplit(url)
+    origin = f"{parts.scheme}://{parts.netloc}"
+    private = parts.hostname in _LOOPBACK
+    return open_transport(origins={origin}, limits=Limits(), allow_private=private)
+
+
+async def _fetch(url: str, accept: str) -> bytes:
+    transport: Transport
+    async with _transport(url) as transport:
+        return (await transport.get(url, accept=accept)).body
+
+
+async def _log(base: str, vocabulary: Vocabulary, progress: Progress) -> dict[str, Any]:
+    """Pull a whole log into a throw-away store by the same path as a sync."""
+    peer = PeerConfig(name="target", url=base)
+    with tempfile.TemporaryDirectory(prefix="procirc-verify-") as folder:
+        async with (
+            open_store(url_of(Path(folder))) as store,
+            open_workers(vocabulary) as workers,
+            _transport(base) as transport,
+        ):
+            syncer = Syncer(
+                store=store,
+                transport=transport,
+                workers=workers,
+                limits=Limits(run_pages=1_000_000, run_seconds=86_400),
+                locks=Path(folder),
+                clock=now,
+            )
+            pulled = await syncer.pull(peer, progress)
+            log = (await store.logs())[0]
+            if pulled.state not in ("active", "stale"):
+                raise PeerError(f"{base} does not verify ({pulled.reason}): {pulled.detail}")
+            return {
+                "log": log.did,
+                "entries": log.verified_size,
+                "root": log.verified.root.hex(),
+                "fingerprint": log.fingerprint,
+                "state": pulled.state,
+            }

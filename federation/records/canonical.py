@@ -1,0 +1,209 @@
+"""The canonical text of a record: RDFC-1.0 N-Quads of a graph without blank nodes.
+
+Without blank nodes RDFC-1.0 (section 4.4.3) is the canonical N-Quads form of every triple,
+de-duplicated and sorted by code point. That text is what is hashed, signed, stored and served; it is
+never re-serialised. Reading is strict: a text that is not byte for byte canonical, or that uses a
+lexical form some RDF store would rewrite, is refused.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import unicodedata
+from collections.abc import Callable, Iterable
+from datetime import date, datetime
+from functools import lru_cache
+from itertools import islice
+from operator import lt
+from typing import Final, NamedTuple, TypeAlias
+
+from federation.errors import NotCanonical, PoisonGraph, TooLarge
+
+RDF: Final = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+XSD: Final = "http://www.w3.org/2001/XMLSchema#"
+DCT: Final = "http://purl.org/dc/terms/"
+PC: Final = "https://w3id.org/procirc/ns#"
+AS: Final = "https://www.w3.org/ns/activitystreams#"
+LDES: Final = "https://w3id.org/ldes#"
+TREE: Final = "https://w3id.org/tree#"
+TYPE: Final = RDF + "type"
+LANG_STRING: Final = RDF + "langString"
+
+MAX_BODY: Final = 128 * 1024
+"""Bytes of one body, UTF-8."""
+MAX_TRIPLES: Final = 5_000
+MAX_LITERAL: Final = 32 * 1024
+"""Bytes of one literal, UTF-8."""
+
+
+class Literal(NamedTuple):
+    """An RDF literal; ``datatype`` is empty exactly for plain strings and language-tagged ones."""
+
+    value: str
+    datatype: str = ""
+    language: str = ""
+
+
+Term: TypeAlias = str | Literal
+"""An absolute IRI as ``str``, or a literal."""
+Triple: TypeAlias = tuple[str, str, Term]
+
+IRI_PATTERN: Final = r"[A-Za-z][A-Za-z0-9+.\-]*:[^\x00-\x20<>\"{}|^`\\\x7f]*"
+_PLAIN = r"[^\"\\\x00-\x1f\x7f]*"
+_TEXT = rf"{_PLAIN}(?:\\(?:[tbnrf\"\\]|u00(?:0[0-7BEF]|1[0-9A-F]|7F)){_PLAIN})*"
+_OBJECT = re.compile(rf"<({IRI_PATTERN})>|\"({_TEXT})\"(?:\^\^<({IRI_PATTERN})>|@([a-z]{{1,8}}(?:-[a-z0-9]{{1,8}})*))?")
+_IRI = re.compile(IRI_PATTERN)
+_LANGUAGE = re.compile(r"[a-z]{1,8}(?:-[a-z0-9]{1,8})*")
+_MEMO: Final = 200
+"""Terms up to this length are remembered: IRIs, codes and numbers recur in every record."""
+
+_ESCAPES = {chr(code): f"\\u{code:04X}" for code in (*range(0x20), 0x7F)} | {
+    "\t": "\\t", "\b": "\\b", "\n": "\\n", "\r": "\\r", "\f": "\\f", '"': '\\"', "\\": "\\\\",
+}  # fmt: skip
+_TO_ESCAPE = re.compile(r'[\x00-\x1f\x7f"\\]')
+_ESCAPED = re.compile(r"\\(?:u([0-9A-F]{4})|(.))")
+_UNESCAPES = {"t": "\t", "b": "\b", "n": "\n", "r": "\r", "f": "\f", '"': '"', "\\": "\\"}
+
+
+def is_iri(text: str) -> bool:
+    """Whether the text is an absolute IRI that needs no escape in N-Quads."""
+    return _IRI.fullmatch(text) is not None
+
+
+def _calendar(parse: Callable[[str], object], shape: str) -> Callable[[str], bool]:
+    pattern = re.compile(shape)
+
+    def check(text: str) -> bool:
+        if not pattern.fullmatch(text):
+            return False
+        try:
+            parse(text)
+        except ValueError:
+            return False
+        return True
+
+    return check
+
+
+def _pattern(shape: str) -> Callable[[str], bool]:
+    pattern = re.compile(shape)
+    return lambda text: pattern.fullmatch(text) is not None
+
+
+LEXICAL: Final[dict[str, Callable[[str], bool]]] = {
+    XSD + "integer": _pattern(r"0|-?[1-9][0-9]{0,17}"),
+    XSD + "decimal": _pattern(r"0|-?(?:[1-9][0-9]{0,17}(?:\.[0-9]{0,17}[1-9])?|0\.[0-9]{0,17}[1-9])"),
+    XSD + "boolean": _pattern(r"true|false"),
+    XSD + "dateTime": _calendar(datetime.fromisoformat, r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z"),
+    XSD + "date": _calendar(date.fromisoformat, r"[0-9]{4}-[0-9]{2}-[0-9]{2}"),
+    XSD + "gYearMonth": _pattern(r"(?!0000)[0-9]{4}-(?:0[1-9]|1[0-2])"),
+    XSD + "gYear": _pattern(r"(?!0000)[0-9]{4}"),
+}
+"""The lexical forms that rdflib, Oxigraph and PostgreSQL all keep as they are, by datatype."""
+
+
+def object_text(term: Term) -> str:
+    """One object in canonical N-Quads (RDFC-1.0 section 5)."""
+    if isinstance(term, str):
+        return f"<{term}>"
+    text = _TO_ESCAPE.sub(lambda match: _ESCAPES[match[0]], term.value)
+    if term.language:
+        return f'"{text}"@{term.language}'
+    return f'"{text}"^^<{term.datatype}>' if term.datatype else f'"{text}"'
+
+
+def write(triples: Iterable[Triple]) -> str:
+    """The canonical text of a graph without blank nodes; every line ends in a line feed."""
+    return "".join(sorted({f"<{s}> <{p}> {object_text(o)} .\n" for s, p, o in triples}))
+
+
+def unescape(text: str) -> str:
+    """The value of a literal from its text between the quotes."""
+    if "\\" not in text:
+        return text
+    return _ESCAPED.sub(lambda m: chr(int(m[1], 16)) if m[1] else _UNESCAPES[m[2]], text)
+
+
+def read(body: str) -> list[Triple]:
+    """The triples of a canonical text.
+
+    Raises NotCanonical where one byte differs from the canonical form, PoisonGraph for blank nodes
+    (refused before any canonicalisation could be tempted into exponential work), TooLarge beyond
+    the limits.
+    """
+    check_size(body)
+    if not body.endswith(" .\n"):
+        raise NotCanonical("The body is empty or its last line does not end.")
+    lines = body.split("\n")
+    lines.pop()
+    if not all(map(lt, lines, islice(lines, 1, None))):
+        raise NotCanonical("The lines of the body are not sorted, or one is repeated.")
+    if not body.isascii() and not unicodedata.is_normalized("NFC", body):
+        raise NotCanonical("The body is not in Unicode normal form NFC.")
+    return [read_line(line) for line in lines]
+
+
+def read_line(line: str) -> Triple:
+    """One statement of canonical N-Quads without a graph. Raises NotCanonical, TooLarge."""
+    try:
+        subject, predicate, rest = line.split(" ", 2)
+        text = rest.removesuffix(" .")
+        term = _short_term(text) if len(text) < _MEMO else _term(text)
+        if len(text) + 2 == len(rest):
+            return _iri(subject), _iri(predicate), term
+    except (ValueError, NotCanonical) as error:
+        raise refusal(line) from error
+    raise refusal(line)
+
+
+def _term(text: str) -> Term:
+    match = _OBJECT.fullmatch(text)
+    if match is None:
+        raise NotCanonical("no term")
+    iri, value, datatype, language = match.groups()
+    if iri is not None:
+        return sys.intern(iri)
+    literal = Literal(unescape(value), datatype or "", language or "")
+    check_literal(literal)
+    return literal
+
+
+_short_term = lru_cache(1 << 15)(_term)
+
+
+@lru_cache(1 << 15)
+def _iri(text: str) -> str:
+    if text[:1] != "<" or text[-1:] != ">" or not _IRI.fullmatch(text, 1, len(text) - 1):
+        raise NotCanonical("no IRI")
+    return sys.intern(text[1:-1])
+
+
+def refusal(line: str) -> NotCanonical:
+    """Why a line is not canonical, as the error to raise."""
+    if line.startswith("_:") or re.search(r'[ ]_:[A-Za-z0-9][^"]*$', line):
+        return PoisonGraph("A record must not hold blank nodes; give every part an IRI of its own.")
+    return NotCanonical(f"This line is not canonical N-Quads: {line[:120]!r}.")
+
+
+def check_size(body: str) -> None:
+    """Raise TooLarge when a body is beyond the limits of bytes or triples."""
+    if len(body) > MAX_BODY or (len(body) * 4 > MAX_BODY and len(body.encode(errors="replace")) > MAX_BODY):
+        raise TooLarge(f"A record may be {MAX_BODY:,} bytes at most.")
+    if body.count("\n") > MAX_TRIPLES:
+        raise TooLarge(f"A record may hold {MAX_TRIPLES:,} statements at most.")
+
+
+def check_literal(literal: Literal) -> None:
+    """Raise NotCanonical for a form that some RDF store would rewrite, TooLarge for a long text."""
+    if literal.datatype:
+        check = LEXICAL.get(literal.datatype)
+        if check is None or not check(literal.value):
+            raise NotCanonical(f"{literal.value[:60]!r} is not an accepted form of <{literal.datatype}>.")
+    elif len(literal.value) * 4 > MAX_LITERAL and len(literal.value.encode()) > MAX_LITERAL:
+        raise TooLarge(f"A text may be {MAX_LITERAL:,} bytes at most.")
+
+
+def is_language(tag: str) -> bool:
+    """Whether the tag is a lower-case BCP 47 language tag."""
+    return _LANGUAGE.fullmatch(tag) is not None

@@ -1,0 +1,127 @@
+"""Opening a database: connection settings, migrations, and foreign errors in our own words."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config as AlembicConfig
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from federation.errors import NewerData, StorageFailed
+
+BUSY_MS: Final = 30_000
+"""How long a writer waits for another process's transaction, in milliseconds."""
+
+
+def url_of(data: Path) -> str:
+    """The database of a data directory: one SQLite file."""
+    return f"sqlite+aiosqlite:///{data / 'node.sqlite'}"
+
+
+@asynccontextmanager
+async def open_engine(url: str) -> AsyncIterator[AsyncEngine]:
+    """An engine on a migrated database.
+
+    Raises NewerData when the database was written by a newer version, StorageFailed when it cannot be
+    opened or written.
+    """
+    engine = create_async_engine(url)
+    if engine.dialect.name == "sqlite":
+        _prepare_sqlite(engine)
+    try:
+        with translated():
+            async with engine.execution_options(write=True).begin() as connection:
+                await connection.run_sync(_migrate)
+        yield engine
+    finally:
+        # Also when the task was cancelled: a connection thread left behind would keep the process alive.
+        await asyncio.shield(engine.dispose())
+
+
+def _prepare_sqlite(engine: AsyncEngine) -> None:
+    @sa.event.listens_for(engine.sync_engine, "connect")
+    def connect(connection: Any, _: object) -> None:
+        # The driver must not begin transactions of its own: BEGIN IMMEDIATE below decides who writes.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            f"busy_timeout={BUSY_MS}",
+            "foreign_keys=ON",
+            "cache_size=-16000",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @sa.event.listens_for(engine.sync_engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        # A transaction that starts by reading and then writes could not wait for another writer:
+        # SQLite would refuse it at once. So writers take the lock first.
+        write = connection.get_execution_options().get("write", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+def _migrate(connection: sa.Connection) -> None:
+    config = AlembicConfig()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    current = MigrationContext.configure(connection).get_current_revision()
+    scripts = ScriptDirectory.from_config(config)
+    known = {script.revision for script in scripts.walk_revisions()}
+    if current is not None and current not in known:
+        raise NewerData(
+            f"The data directory was written by a newer version of this program (schema {current}).",
+            remedy="Install that version again, or restore a backup made before the upgrade.",
+        )
+    if current != scripts.get_current_head():
+        command.upgrade(config, "head")
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn database errors into StorageFailed, with what a coordinator can do about them."""
+    try:
+        yield
+    except sa.exc.DBAPIError as error:
+        text = str(error.orig or error)
+        raise StorageFailed(f"The database refused: {text}.", remedy=_remedy(text)) from error
+    except OSError as error:
+        raise StorageFailed(f"The data directory cannot be used: {error}.", remedy=_remedy(str(error))) from error
+
+
+def _remedy(text: str) -> str:
+    lowered = text.lower()
+    if "full" in lowered or "no space" in lowered:
+        return "Make room on the disk; nothing was half written, and the node continues where it was."
+    if "readonly" in lowered or "read-only" in lowered or "permission" in lowered:
+        return "Give the user that runs the node write access to the data directory."
+    if "unable to open" in lowered:
+        return "Check that the data directory exists and that `procirc init` was run."
+    if "locked" in lowered:
+        return "Another process holds the database; try again when it has finished."
+    return "Look at the disk and the permissions of the data directory."
+
+
+@asynccontextmanager
+async def writing(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """One transaction that may write; it commits at the end or changes nothing."""
+    with translated():
+        async with engine.execution_options(write=True).begin() as connection:
+            yield connection
+
+
+@asynccontextmanager
+async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A connection that sees one state of the database throughout."""
+    with translated():
+        async with engine.connect() as connection:
+            yield connection

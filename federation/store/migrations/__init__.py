@@ -1,0 +1,1 @@
+"""Alembic migrations, run by ``store.open_store`` on a connection it already holds."""

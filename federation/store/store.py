@@ -1,0 +1,428 @@
+"""The logs a node holds: appending to its own, keeping its peers', reading both.
+
+Every append is one transaction that holds the entries, the frontier of the tree and the checkpoint
+(or the cursor, which is a peer log's ``size``) together, so a crash at any moment leaves a log that
+ends at a whole append. What a peer sent stays invisible until ``confirm`` has found its root equal to
+a checkpoint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from itertools import islice, pairwise
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from federation.errors import Conflict, RootMismatch, StorageFailed
+from federation.log.keys import Keys
+from federation.log.merkle import Frontier
+from federation.log.trust import Entry, Standing
+from federation.records.proof import Proof, Signed
+from federation.store import schema
+from federation.store.engine import open_engine, reading, writing
+
+_CHUNK: Final = 400
+"""Values of one IN list; SQLite allows 999 parameters in its oldest builds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """A log as it stands: ``size`` entries kept, ``verified_size`` of them proved and visible."""
+
+    id: int
+    did: str
+    base: str
+    name: str
+    own: bool
+    frontier: Frontier
+    verified: Frontier
+    published: str
+    keys: Keys | None
+    fingerprint: str
+    checkpoint: str
+
+    @property
+    def size(self) -> int:
+        return self.frontier.size
+
+    @property
+    def verified_size(self) -> int:
+        return self.verified.size
+
+    def standing(self, expected: str = "") -> Standing:
+        """What ``trust.judge`` needs to go on from here."""
+        return Standing(self.did, self.base, self.keys, self.size, self.published, expected)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEntry:
+    """An entry as it is kept."""
+
+    log_id: int
+    position: int
+    record: str
+    kind: str
+    version: int
+    published: str
+    signed: Signed
+    leaf: bytes
+    quarantine: str
+
+
+@dataclass(frozen=True, slots=True)
+class PeerState:
+    """How things stand with a peer, as a coordinator sees it. Times are UTC text, empty if never."""
+
+    log_id: int
+    state: str = "new"
+    reason: str = ""
+    detail: str = ""
+    evidence: str = ""
+    since: str = ""
+    last_success: str = ""
+    last_attempt: str = ""
+    next_attempt: str = ""
+    failures: int = 0
+    claimed_size: int = 0
+    etag: str = ""
+
+
+@asynccontextmanager
+async def open_store(url: str) -> AsyncIterator[Store]:
+    """The store of a database URL, migrated and ready."""
+    async with open_engine(url) as engine:
+        yield Store(engine)
+
+
+class Store:
+    """All logs of one database. Safe to use from several tasks and several processes."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    # Logs
+
+    async def enlist(self, *, did: str, base: str, name: str, own: bool) -> Log:
+        """The log of a node, made empty if it is not known yet; its name and base follow the caller."""
+        async with writing(self._engine) as connection:
+            known = await _log_row(connection, schema.log.c.did == did)
+            if known is None:
+                empty = Frontier().encode()
+                values = {"did": did, "base": base, "name": name, "own": own}
+                await connection.execute(schema.log.insert().values(frontier=empty, verified_frontier=empty, **values))
+                row = await _log_row(connection, schema.log.c.did == did)
+                assert row is not None
+                if not own:
+                    await connection.execute(schema.peer.insert().values(log_id=row.id))
+                return _log(row)
+            if (known.base, known.name) != (base, name):
+                change = schema.log.update().where(schema.log.c.id == known.id)
+                await connection.execute(change.values(base=base, name=name))
+            row = await _log_row(connection, schema.log.c.id == known.id)
+            return _log(row)
+
+    async def logs(self) -> list[Log]:
+        """Every log, the node's own first."""
+        async with reading(self._engine) as connection:
+            rows = await connection.execute(schema.log.select().order_by(schema.log.c.own.desc(), schema.log.c.name))
+            return [_log(row) for row in rows]
+
+    async def log(self, log_id: int) -> Log:
+        async with reading(self._engine) as connection:
+            return _log(await _log_row(connection, schema.log.c.id == log_id))
+
+    # Appending
+
+    async def append_own(
+        self, log_id: int, entries: Sequence[Entry], *, checkpoint: Callable[[int, bytes], str]
+    ) -> list[int]:
+        """Append to the node's own log; the positions assigned. Durable on return.
+
+        ``checkpoint`` signs the new size and root inside the transaction, so an entry is never
+        served without one. The positions of ``entries`` are ignored. Raises Conflict when a version
+        is not the next one or a time goes backwards: somebody else appended in between.
+        """
+        async with writing(self._engine) as connection:
+            row = await _log_row(connection, schema.log.c.id == log_id)
+            log = _log(row)
+            current = await _versions(connection, log_id, [entry.record for entry in entries])
+            _check_next(entries, current, log.published)
+            frontier = log.frontier.append(entry.verified.leaf for entry in entries)
+            await _insert(connection, log_id, log.size, entries)
+            await connection.execute(
+                schema.log.update()
+                .where(schema.log.c.id == log_id)
+                .values(
+                    size=frontier.size,
+                    frontier=frontier.encode(),
+                    verified_size=frontier.size,
+                    verified_frontier=frontier.encode(),
+                    published=entries[-1].published,
+                    checkpoint=checkpoint(frontier.size, frontier.root),
+                )
+            )
+            return list(range(log.size, frontier.size))
+
+    async def refresh_checkpoint(self, log_id: int, checkpoint: Callable[[int, bytes], str]) -> str:
+        """Sign the own log as it stands once more, so that peers see it is alive."""
+        async with writing(self._engine) as connection:
+            log = _log(await _log_row(connection, schema.log.c.id == log_id))
+            text = checkpoint(log.size, log.frontier.root)
+            change = schema.log.update().where(schema.log.c.id == log_id)
+            await connection.execute(change.values(checkpoint=text))
+            return text
+
+    async def append_peer(self, log_id: int, entries: Sequence[Entry], *, after: int, standing: Standing) -> None:
+        """Keep verified entries of a peer and move the cursor, in one transaction; still invisible.
+
+        An entry whose version does not rise is kept in quarantine. Raises Conflict when the cursor is
+        no longer at ``after``: another process follows the same peer.
+        """
+        async with writing(self._engine) as connection:
+            log = _log(await _log_row(connection, schema.log.c.id == log_id))
+            if log.size != after:
+                raise Conflict(f"The copy of {log.did} stands at {log.size}, not at {after}.")
+            current = await _versions(connection, log_id, [entry.record for entry in entries])
+            await _insert(connection, log_id, after, list(_with_stale(entries, current)))
+            frontier = log.frontier.append(entry.verified.leaf for entry in entries)
+            keys = standing.keys
+            await connection.execute(
+                schema.log.update()
+                .where(schema.log.c.id == log_id)
+                .values(
+                    size=frontier.size,
+                    frontier=frontier.encode(),
+                    published=standing.published,
+                    record_key=keys.record if keys else "",
+                    log_key=keys.log if keys else "",
+                )
+            )
+
+    async def confirm(self, log_id: int, *, size: int, root: bytes, checkpoint: str) -> None:
+        """Make a peer's entries visible up to a checkpoint whose signature was verified.
+
+        Raises RootMismatch when our entries do not add up to it; then those that were not yet
+        visible are dropped, and the next run fetches them again.
+        """
+        async with writing(self._engine) as connection:
+            log = _log(await _log_row(connection, schema.log.c.id == log_id))
+            matches = log.size == size and log.frontier.root == root
+            values: dict[str, Any] = {"checkpoint": checkpoint}
+            if matches:
+                values |= {"verified_size": size, "verified_frontier": log.frontier.encode()}
+            elif log.size == size:
+                values = await _drop_pending(connection, log)
+            else:
+                raise Conflict(f"The copy of {log.did} stands at {log.size}, the checkpoint at {size}.")
+            await connection.execute(schema.log.update().where(schema.log.c.id == log_id).values(**values))
+        if not matches:
+            raise RootMismatch(
+                f"The {size} entries of {log.did} do not add up to the root it signed.",
+                remedy="Nothing of it was shown. The node asks again by itself; if it stays so, ask the peer.",
+            )
+
+    async def drop_pending(self, log_id: int) -> Log:
+        """Forget the entries of a peer that were never proved; the log as it then stands."""
+        async with writing(self._engine) as connection:
+            log = _log(await _log_row(connection, schema.log.c.id == log_id))
+            values = await _drop_pending(connection, log)
+            await connection.execute(schema.log.update().where(schema.log.c.id == log_id).values(**values))
+            return _log(await _log_row(connection, schema.log.c.id == log_id))
+
+    async def set_fingerprint(self, log_id: int, fingerprint: str) -> None:
+        async with writing(self._engine) as connection:
+            change = schema.log.update().where(schema.log.c.id == log_id)
+            await connection.execute(change.values(fingerprint=fingerprint))
+
+    async def set_keys(self, log_id: int, keys: Keys) -> None:
+        async with writing(self._engine) as connection:
+            change = schema.log.update().where(schema.log.c.id == log_id)
+            await connection.execute(change.values(record_key=keys.record, log_key=keys.log))
+
+    # Reading
+
+    async def entries(self, log_id: int, start: int, stop: int) -> list[StoredEntry]:
+        """The entries at positions ``start`` ≤ p < ``stop`` that are there, quarantined ones included."""
+        where = (
+            (schema.entry.c.log_id == log_id) & (schema.entry.c.position >= start) & (schema.entry.c.position < stop)
+        )
+        async with reading(self._engine) as connection:
+            rows = await connection.execute(schema.entry.select().where(where).order_by(schema.entry.c.position))
+            return [_stored(row) for row in rows]
+
+    async def current(self, record: str, log_id: int) -> StoredEntry | None:
+        """The newest visible version of a record."""
+        return (await self.currents([record], log_id)).get(record)
+
+    async def currents(self, records: Iterable[str], log_id: int) -> dict[str, StoredEntry]:
+        """The newest visible versions of some records, by IRI."""
+        found: dict[str, StoredEntry] = {}
+        async with reading(self._engine) as connection:
+            for some in _chunks(records):
+                newest = (
+                    sa.select(sa.func.max(schema.entry.c.position).label("position"))
+                    .join(schema.log, schema.log.c.id == schema.entry.c.log_id)
+                    .where(
+                        schema.entry.c.record.in_(some),
+                        schema.entry.c.log_id == log_id,
+                        schema.entry.c.quarantine == "",
+                        schema.entry.c.position < schema.log.c.verified_size,
+                    )
+                    .group_by(schema.entry.c.record)
+                    .subquery()
+                )
+                query = schema.entry.select().join(newest, schema.entry.c.position == newest.c.position)
+                for row in await connection.execute(query.where(schema.entry.c.log_id == log_id)):
+                    found[row.record] = _stored(row)
+        return found
+
+    async def counts(self, log_id: int) -> dict[str, int]:
+        """Visible records of a log by kind."""
+        query = (
+            sa.select(schema.entry.c.kind, sa.func.count(schema.entry.c.record.distinct()))
+            .join(schema.log, schema.log.c.id == schema.entry.c.log_id)
+            .where(
+                schema.entry.c.log_id == log_id,
+                schema.entry.c.quarantine == "",
+                schema.entry.c.position < schema.log.c.verified_size,
+            )
+            .group_by(schema.entry.c.kind)
+        )
+        async with reading(self._engine) as connection:
+            return {row[0]: row[1] for row in await connection.execute(query)}
+
+    # Peers
+
+    async def peer_states(self) -> dict[int, PeerState]:
+        """The state of every peer, by the id of its log."""
+        async with reading(self._engine) as connection:
+            rows = await connection.execute(schema.peer.select())
+            return {row.log_id: PeerState(**row._mapping) for row in rows}
+
+    async def update_peer(self, log_id: int, **values: str | int) -> None:
+        """Change some columns of a peer's state."""
+        async with writing(self._engine) as connection:
+            await connection.execute(schema.peer.update().where(schema.peer.c.log_id == log_id).values(**values))
+
+
+def _check_next(entries: Sequence[Entry], current: dict[str, int], published: str) -> None:
+    seen = dict(current)
+    for entry in entries:
+        if entry.version != seen.get(entry.record, 0) + 1:
+            raise Conflict(f"Version {entry.version} of <{entry.record}> is not the next one.")
+        seen[entry.record] = entry.version
+    times = [published, *(entry.published for entry in entries)]
+    if any(later < earlier for earlier, later in pairwise(times)):
+        raise Conflict("The log holds a later entry already.")
+
+
+def _with_stale(entries: Iterable[Entry], current: dict[str, int]) -> Iterable[Entry]:
+    for entry in entries:
+        known = current.get(entry.record, 0)
+        if entry.quarantine:
+            yield entry
+        elif entry.version <= known:
+            yield replace(entry, quarantine=f"stale-version: {entry.version} after {known}")
+        else:
+            current[entry.record] = entry.version
+            yield entry
+
+
+def _chunks(records: Iterable[str]) -> Iterator[list[str]]:
+    rest = iter(records)
+    while some := list(islice(rest, _CHUNK)):
+        yield some
+
+
+async def _log_row(connection: AsyncConnection, where: sa.ColumnElement[bool]) -> Any:
+    return (await connection.execute(schema.log.select().where(where))).one_or_none()
+
+
+def _log(row: Any) -> Log:
+    if row is None:
+        raise StorageFailed("The log is not in the database.", remedy="Run `procirc init`.")
+    return Log(
+        id=row.id,
+        did=row.did,
+        base=row.base,
+        name=row.name,
+        own=bool(row.own),
+        frontier=Frontier.decode(row.size, row.frontier),
+        verified=Frontier.decode(row.verified_size, row.verified_frontier),
+        published=row.published,
+        keys=Keys(row.record_key, row.log_key) if row.record_key else None,
+        fingerprint=row.fingerprint,
+        checkpoint=row.checkpoint,
+    )
+
+
+def _stored(row: Any) -> StoredEntry:
+    return StoredEntry(
+        log_id=row.log_id,
+        position=row.position,
+        record=row.record,
+        kind=row.kind,
+        version=row.version,
+        published=row.published,
+        signed=Signed(row.body, Proof(row.published, row.method, row.signature)),
+        leaf=row.leaf,
+        quarantine=row.quarantine,
+    )
+
+
+async def _versions(connection: AsyncConnection, log_id: int, records: Sequence[str]) -> dict[str, int]:
+    """The highest accepted version of some records, pending ones included."""
+    found: dict[str, int] = {}
+    for some in _chunks(dict.fromkeys(records)):
+        rows = await connection.execute(
+            sa.select(schema.entry.c.record, sa.func.max(schema.entry.c.version))
+            .where(
+                schema.entry.c.record.in_(some),
+                schema.entry.c.log_id == log_id,
+                schema.entry.c.quarantine == "",
+            )
+            .group_by(schema.entry.c.record)
+        )
+        found.update((row[0], row[1]) for row in rows)
+    return found
+
+
+async def _insert(connection: AsyncConnection, log_id: int, start: int, entries: Sequence[Entry]) -> None:
+    rows = [
+        {
+            "log_id": log_id,
+            "position": start + offset,
+            "record": entry.record,
+            "kind": entry.kind,
+            "version": entry.version,
+            "published": entry.published,
+            "body": entry.verified.signed.body,
+            "method": entry.verified.signed.proof.method,
+            "signature": entry.verified.signed.proof.signature,
+            "leaf": entry.verified.leaf,
+            "quarantine": entry.quarantine,
+        }
+        for offset, entry in enumerate(entries)
+    ]
+    await connection.execute(schema.entry.insert(), rows)
+
+
+async def _drop_pending(connection: AsyncConnection, log: Log) -> dict[str, Any]:
+    """Take a peer log back to what was proved; the values its row then has."""
+    entry = schema.entry.c
+    await connection.execute(schema.entry.delete().where(entry.log_id == log.id, entry.position >= log.verified_size))
+    last = await connection.execute(
+        sa.select(entry.published).where(entry.log_id == log.id, entry.position == log.verified_size - 1)
+    )
+    values: dict[str, Any] = {
+        "size": log.verified_size,
+        "frontier": log.verified.encode(),
+        "published": last.scalar_one_or_none() or "",
+    }
+    if log.verified_size == 0:
+        values |= {"record_key": "", "log_key": ""}
+    return values

@@ -1,0 +1,107 @@
+"""Publishing and the state of peers over HTTP, for programs."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from typing import Any
+
+from aiohttp import web
+
+from federation.errors import InvalidRequest, NotAllowed, TooLarge
+from federation.records import jsonld
+from federation.records.draft import Draft
+from federation.web.keys import CONFIG, FOLLOWER, PUBLISHER, STORE, TOKEN
+
+
+async def publish(request: web.Request) -> web.Response:
+    """``POST /api/records``: one draft, or a list of them; all are published or none.
+
+    A draft is an object with ``kind``, ``slug`` and the fields of its kind by name.
+    """
+    _check_token(request)
+    data = await _body(request)
+    document = jsonld.loads(data)
+    drafts = [draft_of(each) for each in (document if isinstance(document, list) else [document])]
+    if not drafts:
+        raise InvalidRequest("The list of records is empty.")
+    outcome = await request.app[PUBLISHER].publish(drafts)
+    await request.app[FOLLOWER].catch_up()
+    answer = {
+        "published": [{"id": iri, "position": position} for iri, position in outcome.published],
+        "unchanged": outcome.unchanged,
+        "warnings": [fault.as_dict() for fault in outcome.faults],
+    }
+    headers = {"Location": outcome.published[0][0]} if len(outcome.published) == 1 else {}
+    return web.json_response(answer, status=201 if outcome.published else 200, headers=headers)
+
+
+def draft_of(document: Any) -> Draft:
+    """A draft from its JSON form. Raises InvalidRequest when it is not an object with kind and slug."""
+    if not isinstance(document, Mapping):
+        raise InvalidRequest("A record is a JSON object.", remedy='Send {"kind": …, "slug": …, …}.')
+    kind, slug = document.get("kind"), document.get("slug")
+    if not isinstance(kind, str) or not isinstance(slug, str):
+        raise InvalidRequest("A record needs a kind and a slug, both as text.")
+    return Draft(kind, slug, {key: value for key, value in document.items() if key not in ("kind", "slug")})
+
+
+def _check_token(request: web.Request) -> None:
+    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    digest = hashlib.sha256(given.strip().encode()).hexdigest()
+    expected = request.app[TOKEN]
+    if scheme.lower() != "bearer" or not expected or not hmac.compare_digest(digest, expected):
+        raise NotAllowed(
+            "Publishing needs this node's token.", remedy="Send it as `Authorization: Bearer …`; see api.token."
+        )
+
+
+async def _body(request: web.Request) -> bytes:
+    limit = request.app[CONFIG].limits.request_bytes
+    if request.headers.get("Content-Encoding", "identity") != "identity":
+        raise InvalidRequest("Compressed requests are not accepted.", remedy="Send it uncompressed.")
+    if (request.content_length or 0) > limit:
+        raise TooLarge(f"The request may be {limit:,} bytes at most.", remedy="Send fewer records at a time.")
+    data = bytearray()
+    async for chunk in request.content.iter_chunked(65_536):
+        data += chunk
+        if len(data) > limit:
+            raise TooLarge(f"The request may be {limit:,} bytes at most.", remedy="Send fewer records at a time.")
+    return bytes(data)
+
+
+async def peers(request: web.Request) -> web.Response:
+    """``GET /api/peers``: every peer with its state."""
+    return web.json_response(
+        {"peers": await peer_list(request)}, headers={"Access-Control-Allow-Origin": "*", "Cache-Control": "no-cache"}
+    )
+
+
+async def peer_list(request: web.Request) -> list[dict[str, Any]]:
+    store = request.app[STORE]
+    states = await store.peer_states()
+    configured = {peer.did: peer for peer in request.app[CONFIG].peers}
+    found = []
+    for log in await store.logs():
+        state = states.get(log.id)
+        if log.own or state is None:
+            continue
+        found.append(
+            {
+                "name": log.name,
+                "did": log.did,
+                "url": log.base,
+                "configured": log.did in configured,
+                "state": state.state,
+                "reason": state.reason,
+                "detail": state.detail,
+                "since": state.since,
+                "last_success": state.last_success,
+                "next_attempt": state.next_attempt,
+                "entries": log.verified_size,
+                "claimed": state.claimed_size,
+                "fingerprint": log.fingerprint,
+            }
+        )
+    return found

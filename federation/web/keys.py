@@ -1,0 +1,29 @@
+"""What handlers find in the application, and nothing else: there is no module-level state."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from federation.config import Config
+from federation.feed import Feed
+from federation.publish import Clock, Publisher
+from federation.search import Follower, Search
+from federation.store.store import Log, Store
+from federation.web.locale import Locales
+from federation.workers import Workers
+
+CONFIG: web.AppKey[Config] = web.AppKey("config", Config)
+STORE: web.AppKey[Store] = web.AppKey("store", Store)
+LOG: web.AppKey[Log] = web.AppKey("log", Log)
+"""The node's own log as it was at the start; its id, names and keys hold, its size does not."""
+FEED: web.AppKey[Feed] = web.AppKey("feed", Feed)
+SEARCH: web.AppKey[Search] = web.AppKey("search", Search)
+FOLLOWER: web.AppKey[Follower] = web.AppKey("follower", Follower)
+PUBLISHER: web.AppKey[Publisher] = web.AppKey("publisher", Publisher)
+WORKERS: web.AppKey[Workers] = web.AppKey("workers", Workers)
+LOCALES: web.AppKey[Locales] = web.AppKey("locales", Locales)
+CLOCK: web.AppKey[Clock] = web.AppKey("clock")
+TOKEN: web.AppKey[str] = web.AppKey("token", str)
+"""SHA-256 of the token that may publish, hexadecimal."""
+READY: web.AppKey[list[str]] = web.AppKey("ready")
+"""What still keeps the node from being ready, in words; empty when it is."""

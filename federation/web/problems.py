@@ -1,0 +1,88 @@
+"""Errors as answers: one place turns every failure into a problem document or a page (RFC 9457)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import structlog
+from aiohttp import web
+
+from federation.errors import FederationError, InvalidRequest, NotFound, TooLarge, Unavailable
+from federation.web import pages
+from federation.web.negotiate import choose
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+PROBLEM: Final = "application/problem+json"
+log = structlog.get_logger(__name__)
+
+_HEADERS: Final = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+@web.middleware
+async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer every failure in words; an unexpected one is a 500 here and a traceback in the log."""
+    try:
+        response = await handler(request)
+    except FederationError as error:
+        if error.status >= 500:
+            log.error("failed", path=request.path, error=error.slug, detail=str(error))
+        response = await answer(error, request)
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        response = await answer(_translated(error, request), request, status=error.status)
+    except ConnectionResetError:
+        raise
+    except Exception:
+        log.exception("defect", path=request.path)
+        response = await answer(
+            Unavailable("This page could not be made. The people who run this node can see why."),
+            request,
+            status=500,
+        )
+    if not response.prepared:
+        for name, value in _HEADERS.items():
+            response.headers.setdefault(name, value)
+    return response
+
+
+def _translated(error: web.HTTPException, request: web.Request) -> FederationError:
+    if error.status == 404:
+        return NotFound(f"There is nothing at {request.path[:200]}.", remedy="Try the search.")
+    if error.status == 413:
+        return TooLarge("The request is larger than this node accepts.", remedy="Send less at a time.")
+    return InvalidRequest(f"{error.status} {error.reason}.")
+
+
+async def answer(error: FederationError, request: web.Request, *, status: int = 0) -> web.Response:
+    """An error in the form the client wants: a page for a browser, a problem document for the rest."""
+    wants_page = False
+    if not request.path.startswith("/api/"):
+        try:
+            wanted = choose(request.headers.get("Accept", ""), (PROBLEM, "application/json", "text/html"))
+            wants_page = wanted == "text/html"
+        except FederationError:
+            wants_page = False
+    code = status or error.status
+    if wants_page:
+        return pages.problem_page(request, error, code)
+    document = {
+        "type": f"https://w3id.org/procirc/problems/{error.slug}",
+        "title": error.title,
+        "status": code,
+        "detail": error.detail,
+        "instance": request.path,
+    }
+    if error.remedy:
+        document["remedy"] = error.remedy
+    if error.faults:
+        document["errors"] = [fault.as_dict() for fault in error.faults]
+    text = json.dumps(document, ensure_ascii=False)
+    return web.Response(text=text, status=code, content_type=PROBLEM)

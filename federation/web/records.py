@@ -1,0 +1,262 @@
+"""Records over HTTP: a page for people, and the same version as JSON-LD with proof, Turtle or N-Quads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from aiohttp import web
+
+from federation.errors import NotFound
+from federation.records import jsonld
+from federation.records.canonical import Literal, Term, read
+from federation.records.kinds import Field, FieldType, Kind, Vocabulary, in_language
+from federation.records.record import Record, address_of, assemble
+from federation.store.store import Log, Store, StoredEntry
+from federation.web import pages
+from federation.web.keys import CONFIG, LOG, STORE, WORKERS
+from federation.web.locale import Language
+from federation.web.negotiate import choose
+
+HTML: Final = "text/html"
+SUFFIXES: Final = {
+    ".jsonld": "application/ld+json",
+    ".json": "application/ld+json",
+    ".ttl": "text/turtle",
+    ".nq": "application/n-quads",
+    ".html": HTML,
+}
+OFFERED: Final = ("application/ld+json", HTML, "text/turtle", "application/n-quads", "application/json")
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One value on a page: its text, the language it is in, where it leads, and what it means."""
+
+    text: str
+    language: str = ""
+    url: str = ""
+    help: str = ""
+    outside: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One field on a page."""
+
+    label: str
+    help: str
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PartTable:
+    """The parts of one field, a row each."""
+
+    label: str
+    help: str
+    headers: tuple[str, ...]
+    rows: tuple[tuple[tuple[Cell, ...], ...], ...]
+
+
+async def own(request: web.Request) -> web.Response:
+    return await _record(request, request.app[LOG])
+
+
+async def of_peer(request: web.Request) -> web.Response:
+    name = request.match_info["peer"]
+    for log in await request.app[STORE].logs():
+        if log.name == name and not log.own:
+            return await _record(request, log)
+    raise NotFound(f"This node has no peer {name[:60]!r}.", remedy="See /network for its peers.")
+
+
+async def _record(request: web.Request, log: Log) -> web.Response:
+    slug, wanted = _suffix(request.match_info["slug"])
+    form = wanted or choose(request.headers.get("Accept", ""), OFFERED)
+    iri = f"{log.base}/records/{request.match_info['kind']}/{slug}"
+    entry = await request.app[STORE].current(iri, log.id)
+    if entry is None:
+        raise NotFound(f"There is no record {iri}.", remedy="Try the search; the record may have another name.")
+    if form == HTML:
+        return await _page(request, entry, log)
+    vocabulary = request.app[WORKERS].tools.vocabulary
+    body, media_type = _data(entry, form, vocabulary)
+    headers = {
+        "Content-Type": f"{media_type}; charset=utf-8",
+        "Access-Control-Allow-Origin": "*",
+        "ETag": f'"{log.id}-{entry.position}-{media_type.rpartition("/")[2]}"',
+        "Vary": "Accept",
+        "Cache-Control": "no-cache",
+        "Link": f'<{iri}>; rel="canonical", <{log.base}/log/{entry.position}>; rel="memento"',
+    }
+    if headers["ETag"] == request.headers.get("If-None-Match"):
+        return web.Response(status=304, headers=headers)
+    return web.Response(body=body, headers=headers)
+
+
+def _suffix(slug: str) -> tuple[str, str]:
+    for suffix, media_type in SUFFIXES.items():
+        if slug.endswith(suffix):
+            return slug.removesuffix(suffix), media_type
+    return slug, ""
+
+
+def _data(entry: StoredEntry, form: str, vocabulary: Vocabulary) -> tuple[bytes, str]:
+    if form == "text/turtle":
+        return jsonld.turtle(entry.signed.body), form
+    if form == "application/n-quads":
+        # The very bytes that were signed.
+        return entry.signed.body.encode(), form
+    return jsonld.dumps(jsonld.signed_view(entry.signed, vocabulary)).encode(), form
+
+
+# The page
+
+
+async def _page(request: web.Request, entry: StoredEntry, log: Log) -> web.Response:
+    vocabulary = request.app[WORKERS].tools.vocabulary
+    language = pages.language_of(request)
+    record, kind = assemble(read(entry.signed.body), vocabulary)
+    if kind is None:
+        raise NotFound("This node does not know this kind of record yet.")
+    names = await titles(_references(record, kind), request.app[STORE], language.tag)
+    view = _View(record, vocabulary, language, names, request)
+    title_language, title = in_language(record.titles, language.tag)
+    abstract = in_language(record.texts(vocabulary.fields["abstract"].path), language.tag)
+    state = None if log.own else (await request.app[STORE].peer_states()).get(log.id)
+    context = {
+        "record": record,
+        "kind": kind,
+        "kind_label": in_language(kind.labels, language.tag)[1],
+        "title": title or record.address.slug,
+        "title_language": title_language,
+        "abstract": abstract,
+        "others": _other_languages(record, title_language),
+        "groups": view.groups(kind),
+        "parts": view.parts(kind),
+        "entry": entry,
+        "log": log,
+        "state": state,
+        "data_path": _local_path(record.iri, log),
+        "published_by": language.pick(request.app[CONFIG].region(log.name)),
+    }
+    return pages.page(request, "record.html", context)
+
+
+def _local_path(iri: str, log: Log) -> str:
+    path = iri.removeprefix(log.base)
+    return path if log.own else f"/peers/{log.name}{path}"
+
+
+def _other_languages(record: Record, shown: str) -> list[tuple[str, str]]:
+    return [(tag, text) for tag, text in sorted(record.titles.items()) if tag != shown]
+
+
+def _references(record: Record, kind: Kind) -> list[str]:
+    fields = [each for each in kind.fields if each.type is FieldType.RECORD]
+    return [str(value) for each in fields for value in record.values(each.path)]
+
+
+async def titles(iris: Iterable[str], store: Store, language: str) -> dict[str, tuple[str, str]]:
+    """Title and local address of the records this node holds, by IRI."""
+    found: dict[str, tuple[str, str]] = {}
+    wanted = list(dict.fromkeys(iris))
+    if not wanted:
+        return found
+    for log in await store.logs():
+        mine = [iri for iri in wanted if (address := address_of(iri)) and address.base == log.base]
+        for iri, entry in (await store.currents(mine, log.id)).items():
+            texts = {
+                value.language: value.value
+                for subject, path, value in read(entry.signed.body)
+                if subject == iri and path.endswith("/title") and isinstance(value, Literal)
+            }
+            found[iri] = (in_language(texts, language)[1] or iri, _local_path(iri, log))
+    return found
+
+
+class _View:
+    """Turns one record into lines and tables in one language."""
+
+    def __init__(
+        self,
+        record: Record,
+        vocabulary: Vocabulary,
+        language: Language,
+        names: Mapping[str, tuple[str, str]],
+        request: web.Request,
+    ) -> None:
+        self.record = record
+        self.vocabulary = vocabulary
+        self.language = language
+        self.names = names
+        self.request = request
+
+    def groups(self, kind: Kind) -> list[tuple[str, list[Line]]]:
+        """The filled fields by group, in the order of the shapes; title and summary stand apart."""
+        shown = [each for each in kind.fields if each.name not in ("title", "abstract")]
+        by_group: dict[str, list[Line]] = {}
+        for each in shown:
+            if each.type is not FieldType.PART:
+                cells = self.cells(each)
+                if cells:
+                    by_group.setdefault(each.group, []).append(self.line(each, cells))
+        order = self.vocabulary.groups
+        ranked = sorted(by_group, key=lambda group: order.get(group, (99.0, {}))[0])
+        return [(self.language.pick(order[group][1]) if group in order else "", by_group[group]) for group in ranked]
+
+    def line(self, each: Field, cells: tuple[Cell, ...]) -> Line:
+        return Line(self.language.pick(each.labels), self.language.pick(each.help), cells)
+
+    def parts(self, kind: Kind) -> list[PartTable]:
+        tables = []
+        for each in kind.fields:
+            nodes = sorted(str(value) for value in self.record.values(each.path))
+            if each.type is FieldType.PART and nodes:
+                tables.append(self.table(each, nodes))
+        return tables
+
+    def table(self, each: Field, nodes: list[str]) -> PartTable:
+        part = self.vocabulary.parts[each.part]
+        used = [f for f in part.fields if any(self.cells(f, node) for node in nodes)]
+        rows = tuple(tuple(self.cells(field, node) for field in used) for node in nodes)
+        headers = tuple(self.language.pick(field.labels) for field in used)
+        return PartTable(self.language.pick(each.labels), self.language.pick(each.help), headers, rows)
+
+    def cells(self, each: Field, node: str = "") -> tuple[Cell, ...]:
+        if each.type is FieldType.TEXT:
+            tag, text = in_language(self.record.texts(each.path, node), self.language.tag)
+            return (Cell(text, tag),) if text else ()
+        return tuple(self.cell(each, value) for value in self.record.values(each.path, node))
+
+    def cell(self, each: Field, value: Term) -> Cell:
+        if isinstance(value, Literal):
+            return Cell(self.literal(each, value.value))
+        if each.type is FieldType.CONCEPT:
+            return self.concept(value)
+        if each.type is FieldType.RECORD:
+            title, path = self.names.get(value, ("", ""))
+            if title:
+                return Cell(title, url=pages.link(path, self.request))
+            return Cell(value, url=pages.safe_url(value), outside=True)
+        short = value.removeprefix(each.code_space) if each.code_space else value
+        return Cell(short, url=pages.safe_url(value), outside=True)
+
+    def concept(self, iri: str) -> Cell:
+        concept = self.vocabulary.concepts.get(iri)
+        if concept is None:
+            return Cell(iri)
+        facet = self.vocabulary.schemes[concept.scheme].facet
+        url = pages.link("/search", self.request, **{facet: concept.code}) if facet else ""
+        return Cell(self.language.pick(concept.labels), url=url, help=self.language.pick(concept.definition))
+
+    def literal(self, each: Field, value: str) -> str:
+        if each.type is FieldType.DATE:
+            return self.language.partial_date(value)
+        if each.type is FieldType.DATETIME:
+            return self.language.moment(value)
+        if each.type in (FieldType.INTEGER, FieldType.DECIMAL):
+            return self.language.number(value)
+        return value

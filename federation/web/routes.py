@@ -1,0 +1,41 @@
+"""Every address of a node, in one table."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from aiohttp import web
+
+from federation.web import api, feed, health, log, network, records, search, vocabulary
+from federation.web.pages import FOLDER
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+GET: Final[tuple[tuple[str, Handler], ...]] = (
+    ("/", search.page),
+    ("/search", search.page),
+    ("/api/search", search.api),
+    ("/api/peers", api.peers),
+    ("/records/{kind}/{slug}", records.own),
+    ("/peers/{peer}/records/{kind}/{slug}", records.of_peer),
+    ("/log/checkpoint", log.checkpoint),
+    ("/log/{position}", log.entry),
+    ("/feed", feed.root),
+    ("/feed/{section}", feed.section),
+    ("/feed/{section}/{page}", feed.page),
+    ("/.well-known/did.json", log.did_document),
+    ("/vocab/", vocabulary.index),
+    ("/vocab/{path:.+}", vocabulary.file),
+    ("/network", network.page),
+    ("/health/live", health.live),
+    ("/health/ready", health.ready),
+)
+
+
+def add(app: web.Application) -> None:
+    """Add every route to an application."""
+    for path, handler in GET:
+        app.router.add_get(path, handler)
+    app.router.add_post("/api/records", api.publish)
+    app.router.add_static("/static/", FOLDER / "static", append_version=False)

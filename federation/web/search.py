@@ -1,0 +1,145 @@
+"""Search over HTTP: the page and ``/api/search``, both from the same answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from aiohttp import web
+
+from federation.errors import Fault, InvalidRequest
+from federation.records.draft import nearest
+from federation.search import MAX_LIMIT, MAX_OFFSET, Because, Found, Hit, Request, marked_html, plain_text
+from federation.web import pages
+from federation.web.keys import CONFIG, SEARCH, STORE
+
+PAGE_SIZE: Final = 20
+SHOWN: Final = 8
+"""Values of a facet shown at first; the rest unfold."""
+_OWN: Final = ("q", "lang", "limit", "offset", "page")
+
+
+def url_of(hit: Hit) -> str:
+    """Where this node shows a record, its own or a peer's."""
+    path = f"/records/{hit.kind}/{hit.slug}"
+    return path if hit.own else f"/peers/{hit.node}{path}"
+
+
+def _filters(request: web.Request) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for name in request.app[SEARCH].facets:
+        values = tuple(dict.fromkeys(value[:200] for value in request.query.getall(name, []) if value))
+        if values:
+            found[name] = values[:50]
+    return found
+
+
+async def api(request: web.Request) -> web.Response:
+    """``/api/search``: see design section 10 for the shape of the answer."""
+    wanted = _api_request(request)
+    found = await request.app[SEARCH].search(wanted)
+    headers = {"Access-Control-Allow-Origin": "*", "Cache-Control": "no-cache"}
+    return web.json_response(_document(found, request.app[CONFIG].base), headers=headers)
+
+
+def _api_request(request: web.Request) -> Request:
+    known = [*_OWN[:-1], *request.app[SEARCH].facets]
+    faults = []
+    for name in request.query:
+        if name not in known:
+            near = nearest(name, known)
+            hint = f"Did you mean {' or '.join(near)}?" if near else f"Known ones are {', '.join(known)}."
+            faults.append(Fault(f"There is no parameter {name[:60]!r}.", hint, field=name[:60]))
+    limit = _number(request, "limit", PAGE_SIZE, MAX_LIMIT, faults)
+    offset = _number(request, "offset", 0, MAX_OFFSET, faults)
+    if faults:
+        raise InvalidRequest("The search cannot be understood.", faults=faults)
+    language = pages.language_of(request).tag
+    return Request(request.query.get("q", ""), language, _filters(request), limit, offset)
+
+
+def _number(request: web.Request, name: str, default: int, most: int, faults: list[Fault]) -> int:
+    text = request.query.get(name, "")
+    if not text:
+        return default
+    if text.isascii() and text.isdecimal() and len(text) < 9 and int(text) <= most:
+        return int(text)
+    faults.append(Fault(f"{text[:40]!r} is not a number from 0 to {most}.", field=name))
+    return default
+
+
+def _document(found: Found, base: str) -> Mapping[str, Any]:
+    return {
+        "total": found.total,
+        "items": [
+            {
+                "id": hit.id,
+                "kind": hit.kind,
+                "node": hit.node,
+                "title": {"lang": hit.title[0], "value": plain_text(hit.title[1])},
+                "snippet": {"lang": hit.snippet[0], "html": marked_html(hit.snippet[1])},
+                "score": hit.score,
+                "because": [_reason(each) for each in hit.because],
+                "url": base + url_of(hit),
+            }
+            for hit in found.hits
+        ],
+        "facets": {
+            name: [{"value": v.value, "label": v.label, "count": v.count} for v in values]
+            for name, values in found.facets.items()
+        },
+        "took_ms": found.took_ms,
+    }
+
+
+def _reason(because: Because) -> dict[str, str]:
+    pairs = {
+        "how": because.how,
+        "word": because.word,
+        "match": because.match,
+        "lang": because.language,
+        "concept": because.concept,
+        "label": because.label,
+    }
+    return {key: value for key, value in pairs.items() if value}
+
+
+async def page(request: web.Request) -> web.Response:
+    """The search page, which is also the home page."""
+    text = request.query.get("q", "")
+    number = request.query.get("page", "1")
+    current = int(number) if number.isascii() and number.isdecimal() and len(number) < 6 else 1
+    current = min(max(current, 1), MAX_OFFSET // PAGE_SIZE)
+    filters = _filters(request)
+    language = pages.language_of(request)
+    wanted = Request(text, language.tag, filters, PAGE_SIZE, (current - 1) * PAGE_SIZE)
+    found = await request.app[SEARCH].search(wanted)
+    last = max(1, -(-found.total // PAGE_SIZE))
+    logs = await request.app[STORE].logs()
+    nodes = {log.name: language.pick(request.app[CONFIG].region(log.name)) for log in logs}
+    context = {
+        "text": text,
+        "filters": filters,
+        "found": found,
+        "page_number": current,
+        "last_page": last,
+        "first": wanted.offset + 1 if found.hits else 0,
+        "final": wanted.offset + len(found.hits),
+        "url_of": lambda hit: pages.link(url_of(hit), request),
+        "nodes": nodes,
+        "shown": SHOWN,
+        "label_of": request.app[SEARCH].value_label,
+        "toggle": lambda name, value: _toggled(request, name, value),
+    }
+    return pages.page(request, "search.html", context)
+
+
+def _toggled(request: web.Request, name: str, value: str) -> str:
+    """The address of this search with one facet value chosen, or no longer chosen."""
+    pairs = [(key, text) for key, text in request.query.items() if key != "page"]
+    if (name, value) in pairs:
+        pairs = [pair for pair in pairs if pair != (name, value)]
+    else:
+        pairs.append((name, value))
+    return f"/search?{urlencode(pairs)}" if pairs else "/search"

@@ -1,0 +1,121 @@
+"""Where CPU work goes: a thread for little, worker processes for much, never the event loop.
+
+A task is a plain function whose first argument is the ``Tools`` it works with. The main process and
+every worker build their own tools once; a worker loads the vocabulary when it starts, which takes
+about a second, so the pool is made only when there is bulk work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import asynccontextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar, TypeVarTuple, Unpack
+
+from federation.errors import Unavailable
+from federation.index.concepts import Concepts
+from federation.records import kinds
+from federation.records.kinds import Vocabulary
+from federation.records.shapes import Checks, Shacl
+
+Arguments = TypeVarTuple("Arguments")
+R = TypeVar("R")
+
+
+class Tools:
+    """What pure work needs and is dear to build: the vocabulary, its checks and labels, and SHACL."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self.vocabulary = vocabulary
+
+    @cached_property
+    def checks(self) -> Checks:
+        return Checks(self.vocabulary)
+
+    @cached_property
+    def concepts(self) -> Concepts:
+        return Concepts(self.vocabulary)
+
+    @cached_property
+    def shacl(self) -> Shacl:
+        return Shacl(self.vocabulary)
+
+
+# A worker process has one set of tools for its whole life; a process pool offers no other place for it.
+_tools: Tools | None = None
+
+
+def _start(folder: Path) -> None:
+    global _tools  # noqa: PLW0603 - see above
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    threading.Thread(target=_follow_parent, daemon=True).start()
+    _tools = Tools(kinds.load(folder))
+
+
+def _follow_parent() -> None:
+    # A parent killed with -9 cannot stop its workers, and their queue would keep them waiting for ever.
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _work(task: Callable[..., R], args: tuple[Any, ...]) -> R:
+    assert _tools is not None
+    return task(_tools, *args)
+
+
+class Workers:
+    """Runs tasks. ``width`` is how many run side by side."""
+
+    def __init__(self, tools: Tools, *, width: int) -> None:
+        self.tools = tools
+        self.width = width
+        self._pool: ProcessPoolExecutor | None = None
+
+    async def run(
+        self, task: Callable[[Tools, Unpack[Arguments]], R], *args: *Arguments, bulk: bool = False
+    ) -> R:
+        """Run a task; ``bulk`` says that it is one of many and may go to a worker process."""
+        if not bulk or self.width < 2:
+            return await asyncio.to_thread(task, self.tools, *args)
+        for _attempt in range(2):
+            pool = self._pool = self._pool or self._new_pool()
+            try:
+                return await asyncio.get_running_loop().run_in_executor(pool, _work, task, args)
+            except BrokenProcessPool:
+                # A worker was killed, for want of memory perhaps; the others go with it, so start anew.
+                if self._pool is pool:
+                    self._pool = None
+        raise Unavailable("Worker processes keep dying.", remedy="Look at the memory of the machine.")
+
+    def _new_pool(self) -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(
+            self.width,
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=_start,
+            initargs=(self.tools.vocabulary.folder,),
+        )
+
+    def close(self) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool = None
+
+
+@asynccontextmanager
+async def open_workers(vocabulary: Vocabulary, *, width: int | None = None) -> AsyncIterator[Workers]:
+    """Workers for one node, one process a core by default."""
+    workers = Workers(Tools(vocabulary), width=width or os.cpu_count() or 1)
+    try:
+        yield workers
+    finally:
+        workers.close()
