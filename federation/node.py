@@ -22,7 +22,6 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from federation.config import Config, PeerConfig
 from federation.errors import FederationError, InvalidTable, Misconfigured, StorageFailed
 from federation.feed import Feed, Place
-from federation.index.concepts import Concepts
 from federation.index.text import TextIndex
 from federation.log.keys import next_key_hash
 from federation.peers.transport import open_transport
@@ -36,7 +35,7 @@ from federation.store.store import Log, Store, open_store
 from federation.sync import Syncer, is_due
 from federation.web import keys, pages, problems, routes
 from federation.web.locale import Locales
-from federation.workers import Workers, open_workers
+from federation.workers import Tools, Workers, open_workers
 
 KEEPALIVE: Final = 15
 """Seconds a silent connection is kept; aiohttp's own default would be an hour."""
@@ -77,7 +76,7 @@ class Node:
             await self.follower.catch_up()
 
 
-async def init(config: Config, *, clock: Clock = now) -> Log:
+async def init(config: Config, *, clock: Clock = now, tools: Tools | None = None) -> Log:
     """Set up the data directory of a node: keys, database, entry 0, API token. Can be run again.
 
     Nothing that exists is overwritten. Raises StorageFailed when the directory cannot be written.
@@ -95,26 +94,31 @@ async def init(config: Config, *, clock: Clock = now) -> Log:
             remedy="Choose another directory with `data`, or give this user write access.",
         ) from error
     next_key = await asyncio.to_thread(keyfiles.create, config.data / "keys")
-    async with open_node(config, clock=clock, started=False) as node:
+    async with open_node(config, clock=clock, tools=tools, started=False) as node:
         await node.publisher.begin(next_key_hash(next_key))
         return await node.store.log(node.log.id)
 
 
 @asynccontextmanager
 async def open_node(
-    config: Config, *, clock: Clock = now, width: int | None = None, started: bool = True
+    config: Config,
+    *,
+    clock: Clock = now,
+    width: int | None = None,
+    tools: Tools | None = None,
+    started: bool = True,
 ) -> AsyncIterator[Node]:
     """Open a node's store, keys, index and workers. Nothing runs by itself yet.
 
-    ``started`` demands that ``init`` has written entry 0. Raises Misconfigured, KeyMissing,
+    ``tools`` may be shared by nodes of one vocabulary; they are made where none are given. ``started`` demands that ``init`` has written entry 0. Raises Misconfigured, KeyMissing,
     StorageFailed, NewerData.
     """
     private = await asyncio.to_thread(keyfiles.load, config.data / "keys")
-    vocabulary = await asyncio.to_thread(kinds.load, config.vocabulary)
+    tools = tools or Tools(await asyncio.to_thread(kinds.load, config.vocabulary))
     locks = config.data / "locks"
     _make(locks, config.data / "index")
     async with AsyncExitStack() as stack:
-        workers = await stack.enter_async_context(open_workers(vocabulary, width=width))
+        workers = await stack.enter_async_context(open_workers(tools, width=width))
         store = await stack.enter_async_context(open_store(config.database or url_of(config.data)))
         own = await store.enlist(did=config.did, base=config.base, name=config.name, own=True)
         _check_own(own, started, private.public.record)
@@ -126,7 +130,7 @@ async def open_node(
             )
         )
         index = await asyncio.to_thread(
-            TextIndex, config.data / "index", Concepts(vocabulary), memory=config.limits.index_bytes
+            TextIndex, config.data / "index", workers.tools.concepts, memory=config.limits.index_bytes
         )
         stack.callback(index.close)
         yield Node(
@@ -249,6 +253,9 @@ async def serving(node: Node) -> AsyncIterator[web.Application]:
         ) from error
     jobs = scheduler(node)
     try:
+        await asyncio.to_thread(node.index.concepts.warm)
+        for did, position in (await node.syncer.reconsider()).items():
+            node.index.rewind(did, position)
         await node.follower.catch_up()
         app[keys.READY].clear()
         jobs.start()

@@ -24,7 +24,7 @@ from federation.records.record import assemble
 from federation.store.engine import url_of
 from federation.store.store import open_store
 from federation.sync import Progress, Syncer
-from federation.workers import open_workers
+from federation.workers import Tools, open_workers
 
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]", "::1")
 
@@ -106,7 +106,7 @@ async def _log(base: str, vocabulary: Vocabulary, progress: Progress) -> dict[st
     with tempfile.TemporaryDirectory(prefix="procirc-verify-") as folder:
         async with (
             open_store(url_of(Path(folder))) as store,
-            open_workers(vocabulary) as workers,
+            open_workers(Tools(vocabulary)) as workers,
             _transport(base) as transport,
         ):
             syncer = Syncer(

@@ -86,7 +86,8 @@ class Hit:
     languages: tuple[str, ...]
     score: float
     because: tuple[Because, ...]
-    concepts: tuple[str, ...]
+    topics: tuple[str, ...]
+    """Concepts that say what the record is about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +146,10 @@ class Search:
         for unit in units:
             for iri in unit.concepts:
                 yield unit.surface, self._vocabulary.label(iri, language)
+
+    def _is_topic(self, iri: str) -> bool:
+        concept = self._vocabulary.concepts.get(iri)
+        return concept is not None and self._vocabulary.schemes[concept.scheme].topic
 
     # Facets
 
@@ -216,7 +221,7 @@ class Search:
             languages=tuple(display["title"]),
             score=round(score, 4),
             because=tuple(because),
-            concepts=tuple(display["tagged"]),
+            topics=tuple(iri for iri in display["tagged"] if self._is_topic(iri)),
         )
 
 

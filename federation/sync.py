@@ -41,7 +41,7 @@ from federation.log import checkpoint as checkpoints
 from federation.log import did as dids
 from federation.log.checkpoint import Checkpoint
 from federation.log.keys import Keys, fingerprint
-from federation.log.trust import Entry, Standing, judge
+from federation.log.trust import Entry, Standing, judge, understood
 from federation.peers.ldes import Page, Relation, in_order, read_page
 from federation.peers.transport import Transport
 from federation.publish import Clock, timestamp
@@ -328,6 +328,24 @@ class Syncer:
             raise WrongTime(f"Entry {entries[0].position} is older than the one before it.")
         await self._store.append_peer(log_id, entries, after=standing.size, standing=after)
         return after
+
+    async def reconsider(self) -> dict[str, int]:
+        """Look again at what was kept aside for want of understanding: after an upgrade this node may know better.
+
+        Returns the first position released, by the DID of its log, so that the index can go back there.
+        """
+        tools = self._workers.tools
+        dids = {each.id: each.did for each in await self._store.logs()}
+        released: dict[int, list[int]] = {}
+        for entry in await self._store.quarantined():
+            if entry.quarantine.startswith(("unknown-kind", "invalid-record")):
+                _, reason = understood(entry.signed.body, tools.vocabulary, tools.checks)
+                if not reason:
+                    released.setdefault(entry.log_id, []).append(entry.position)
+        for log_id, positions in released.items():
+            await self._store.release(log_id, positions)
+            log.info("released", log=dids[log_id], entries=len(positions))
+        return {dids[log_id]: min(positions) for log_id, positions in released.items()}
 
     @contextmanager
     def _only_once(self, peer: PeerConfig) -> Iterator[bool]:

@@ -81,9 +81,7 @@ class Workers:
         self.width = width
         self._pool: ProcessPoolExecutor | None = None
 
-    async def run(
-        self, task: Callable[[Tools, Unpack[Arguments]], R], *args: *Arguments, bulk: bool = False
-    ) -> R:
+    async def run(self, task: Callable[[Tools, Unpack[Arguments]], R], *args: *Arguments, bulk: bool = False) -> R:
         """Run a task; ``bulk`` says that it is one of many and may go to a worker process."""
         if not bulk or self.width < 2:
             return await asyncio.to_thread(task, self.tools, *args)
@@ -112,9 +110,9 @@ class Workers:
 
 
 @asynccontextmanager
-async def open_workers(vocabulary: Vocabulary, *, width: int | None = None) -> AsyncIterator[Workers]:
+async def open_workers(tools: Tools, *, width: int | None = None) -> AsyncIterator[Workers]:
     """Workers for one node, one process a core by default."""
-    workers = Workers(Tools(vocabulary), width=width or os.cpu_count() or 1)
+    workers = Workers(tools, width=width or os.cpu_count() or 1)
     try:
         yield workers
     finally:

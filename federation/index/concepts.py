@@ -47,6 +47,10 @@ class Concepts:
                         known.append(concept.iri)
         return {tag: {stems: tuple(iris) for stems, iris in by.items()} for tag, by in found.items()}
 
+    def warm(self) -> None:
+        """Analyse every label now, so that the first searcher does not wait for it."""
+        list(self.spot_query("a", "en"))
+
     def spot(self, text: Sequence[Word], language: str) -> Iterator[Spotted]:
         """The concepts that a text names in its own language: longest match first, none overlapping."""
         labels = self._labels[analysed_as(language)]

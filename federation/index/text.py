@@ -129,15 +129,11 @@ def _texts(record: Record, kind: Kind, role: str) -> dict[str, str]:
 
 
 def _concepts(record: Record, vocabulary: Vocabulary) -> list[str]:
-    """The concepts a record or its parts are tagged with, its own bookkeeping fields aside."""
-    skipped = {vocabulary.fields["language"].path} if "language" in vocabulary.fields else set()
-    values = (
-        value
-        for statements in record.nodes.values()
-        for path, value in statements
-        if path not in skipped and isinstance(value, str)
-    )
-    return list(dict.fromkeys(value for value in values if value in vocabulary.concepts))
+    """The concepts by which a record is found: those of topics and facets, in its parts as well."""
+    wanted = {scheme.iri for scheme in vocabulary.schemes.values() if scheme.topic or scheme.facet}
+    values = (str(value) for statements in record.nodes.values() for _, value in statements)
+    known = ((value, vocabulary.concepts.get(value)) for value in dict.fromkeys(values))
+    return [value for value, concept in known if concept is not None and concept.scheme in wanted]
 
 
 def _facets(
@@ -246,6 +242,10 @@ class TextIndex:
         self._index.reload()
         self.positions = dict(positions)
         self._write_state(self.positions)
+
+    def rewind(self, did: str, position: int) -> None:
+        """Have a log indexed again from a position; indexing twice does no harm."""
+        self.positions[did] = min(self.positions.get(did, 0), position)
 
     def close(self) -> None:
         """Let go of the writer, so that another process can write."""

@@ -119,7 +119,7 @@ def judge(
 
 def _judge_one(claim: Claimed, standing: Standing, vocabulary: Vocabulary, checks: Checks) -> tuple[Entry, Keys]:
     claim.signed.proof.check()
-    record, quarantine = _understood(claim.signed.body, vocabulary, checks)
+    record, quarantine = understood(claim.signed.body, vocabulary, checks)
     if record.publisher != standing.did or record.address.base != standing.base:
         raise ForeignRecord(f"<{record.iri[:200]}> by {record.publisher[:100]} is not of {standing.did}.")
     keys = standing.keys
@@ -135,7 +135,11 @@ def _judge_one(claim: Claimed, standing: Standing, vocabulary: Vocabulary, check
     return entry, keys
 
 
-def _understood(body: str, vocabulary: Vocabulary, checks: Checks) -> tuple[Record, str]:
+def understood(body: str, vocabulary: Vocabulary, checks: Checks) -> tuple[Record, str]:
+    """A record and, where this node cannot show it, the reason to keep it aside.
+
+    Raises NotCanonical and InvalidRecord for what is no record at all.
+    """
     record, kind = assemble(read(body), vocabulary)
     if kind is None:
         return record, f"unknown-kind: {record.kind}"

@@ -101,6 +101,8 @@ class Scheme:
     facet: str
     order: int
     concepts: Mapping[str, Concept]
+    topic: bool = False
+    """Whether its concepts say what a record is about."""
 
     @property
     def name(self) -> str:
@@ -423,6 +425,7 @@ class _Reader:
                 facet=str(graph.value(URIRef(iri), PCN.facet) or ""),
                 order=int(self.number(URIRef(iri), SH.order)),
                 concepts={each.iri: each for each in sorted(concepts, key=lambda c: (c.order, c.iri))},
+                topic=graph.value(URIRef(iri), PCN.topic) is not None,
             )
             for iri, concepts in sorted(members.items())
         }

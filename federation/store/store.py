@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from federation.errors import Conflict, RootMismatch, StorageFailed
+from federation.log.keys import KIND as KEY_EVENT
 from federation.log.keys import Keys
 from federation.log.merkle import Frontier
 from federation.log.trust import Entry, Standing
@@ -254,6 +255,23 @@ class Store:
             rows = await connection.execute(schema.entry.select().where(where).order_by(schema.entry.c.position))
             return [_stored(row) for row in rows]
 
+    async def quarantined(self) -> list[StoredEntry]:
+        """Every entry that is kept but not shown, in the order of the logs."""
+        query = schema.entry.select().where(schema.entry.c.quarantine != "")
+        async with reading(self._engine) as connection:
+            rows = await connection.execute(query.order_by(schema.entry.c.log_id, schema.entry.c.position))
+            return [_stored(row) for row in rows]
+
+    async def release(self, log_id: int, positions: Iterable[int]) -> None:
+        """Take entries out of quarantine."""
+        wanted = [{"at_log": log_id, "at_position": position} for position in positions]
+        entry = schema.entry.c
+        change = schema.entry.update().where(
+            entry.log_id == sa.bindparam("at_log"), entry.position == sa.bindparam("at_position")
+        )
+        async with writing(self._engine) as connection:
+            await connection.execute(change.values(quarantine=""), wanted)
+
     async def current(self, record: str, log_id: int) -> StoredEntry | None:
         """The newest visible version of a record."""
         return (await self.currents([record], log_id)).get(record)
@@ -281,13 +299,14 @@ class Store:
         return found
 
     async def counts(self, log_id: int) -> dict[str, int]:
-        """Visible records of a log by kind."""
+        """Visible records of a log by kind; key events are entries but no records."""
         query = (
             sa.select(schema.entry.c.kind, sa.func.count(schema.entry.c.record.distinct()))
             .join(schema.log, schema.log.c.id == schema.entry.c.log_id)
             .where(
                 schema.entry.c.log_id == log_id,
                 schema.entry.c.quarantine == "",
+                schema.entry.c.kind != KEY_EVENT,
                 schema.entry.c.position < schema.log.c.verified_size,
             )
             .group_by(schema.entry.c.kind)

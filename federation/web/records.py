@@ -30,6 +30,9 @@ SUFFIXES: Final = {
 OFFERED: Final = ("application/ld+json", HTML, "text/turtle", "application/n-quads", "application/json")
 
 
+_LONGEST_URL: Final = 60
+
+
 @dataclass(frozen=True, slots=True)
 class Cell:
     """One value on a page: its text, the language it is in, where it leads, and what it means."""
@@ -177,6 +180,12 @@ async def titles(iris: Iterable[str], store: Store, language: str) -> dict[str, 
     return found
 
 
+def _short(url: str) -> str:
+    """An address as people read it: without its scheme, and no longer than a line."""
+    bare = url.split("://", 1)[-1].removeprefix("www.").rstrip("/")
+    return bare if len(bare) <= _LONGEST_URL else bare[: _LONGEST_URL - 1] + "…"
+
+
 class _View:
     """Turns one record into lines and tables in one language."""
 
@@ -241,8 +250,8 @@ class _View:
             if title:
                 return Cell(title, url=pages.link(path, self.request))
             return Cell(value, url=pages.safe_url(value), outside=True)
-        short = value.removeprefix(each.code_space) if each.code_space else value
-        return Cell(short, url=pages.safe_url(value), outside=True)
+        short = value.removeprefix(each.code_space) if each.code_space else _short(value)
+        return Cell(short, url=pages.safe_url(value), help=value, outside=True)
 
     def concept(self, iri: str) -> Cell:
         concept = self.vocabulary.concepts.get(iri)

@@ -1,0 +1,194 @@
+"""Fixtures: a vocabulary, and real nodes on loopback with a clock of their own."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from federation import node as nodes
+from federation.config import Config, PeerConfig
+from federation.records import kinds
+from federation.records.draft import Draft, Naming
+from federation.records.kinds import Vocabulary
+from federation.records.shapes import Checks, Shacl
+from federation.sync import Pulled
+from federation.workers import Tools
+
+LICENCE = "http://publications.europa.eu/resource/authority/licence/CC_BY_4_0"
+START = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session")
+def vocabulary() -> Vocabulary:
+    return kinds.load()
+
+
+@pytest.fixture(scope="session")
+def checks(vocabulary: Vocabulary) -> Checks:
+    return Checks(vocabulary)
+
+
+@pytest.fixture(scope="session")
+def shacl(vocabulary: Vocabulary) -> Shacl:
+    return Shacl(vocabulary)
+
+
+@pytest.fixture(scope="session")
+def tools(vocabulary: Vocabulary) -> Tools:
+    """The shipped vocabulary with its checks, built once for all nodes of a test run."""
+    return Tools(vocabulary)
+
+
+@pytest.fixture
+def naming() -> Naming:
+    peers = {"denmark": "https://denmark.example"}
+    return Naming("https://flanders.example", "did:web:flanders.example", LICENCE, peers)
+
+
+@dataclass
+class FakeClock:
+    """A clock that stands still until it is moved."""
+
+    now: datetime = START
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def forward(self, **delta: float) -> None:
+        self.now += timedelta(**delta)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+def pilot(slug: str, *, title: str = "", language: str = "nl", **values: Any) -> Draft:
+    """A pilot that is valid and short; other values replace or add to its fields."""
+    fields: dict[str, Any] = {
+        "title": {language: title or f"Pilot {slug}"},
+        "abstract": {language: "Een korte samenvatting."},
+        "procurer": "kamp-c",
+        "sector": ["furniture-office"],
+        "strategy": ["R3"],
+        "status": "completed",
+        "source": "https://example.org/source",
+        **values,
+    }
+    return Draft("pilot", slug, {key: value for key, value in fields.items() if value is not None})
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class TestNode:
+    """A node with its server on a real socket; the parts of ``federation.node.Node`` and short-cuts."""
+
+    __test__ = False
+
+    node: nodes.Node
+    base: str
+    clock: FakeClock
+    app: web.Application = field(repr=False)
+    stop: Callable[[], Awaitable[None]] = field(repr=False)
+    """Close this node early, as a restart would."""
+
+    @property
+    def config(self) -> Config:
+        return self.node.config
+
+    async def publish(self, *drafts: Draft) -> list[int]:
+        """Publish drafts; the positions of the new entries."""
+        outcome = await self.node.publisher.publish(list(drafts))
+        return [position for _, position in outcome.published]
+
+    def peer(self, other: str, name: str = "peer", **settings: Any) -> PeerConfig:
+        return PeerConfig(name=name, url=other, **settings)
+
+    async def pull(self, other: TestNode | str, name: str = "peer", **settings: Any) -> Pulled:
+        """Pull another node (or base address) once, and index what came."""
+        base = other if isinstance(other, str) else other.base
+        pulled = await self.node.syncer.pull(self.peer(base, name, **settings))
+        await self.node.follower.catch_up()
+        return pulled
+
+    async def log_of(self, other: TestNode | str) -> Any:
+        base = other if isinstance(other, str) else other.base
+        return next(log for log in await self.node.store.logs() if log.base == base)
+
+    async def slugs(self, other: TestNode | str) -> list[str]:
+        """Slugs of the visible records of a log, in its order, keys aside."""
+        log = await self.log_of(other)
+        entries = await self.node.store.entries(log.id, 0, log.verified_size)
+        return [e.record.rsplit("/", 1)[-1] for e in entries if not e.quarantine and e.kind != "key-event"]
+
+
+StartNode = Callable[..., Any]
+
+
+@pytest.fixture
+async def start_node(tmp_path: Path, clock: FakeClock, tools: Tools) -> AsyncIterator[StartNode]:
+    """Start nodes: ``await start_node("flanders", peers=[other_base], vocabulary=folder, …)``.
+
+    Each has its own data directory (kept when started again under the same name), a real server on
+    127.0.0.1, and no schedule: tests pull and index when they say so.
+    """
+    async with AsyncExitStack() as stack:
+        ports: dict[str, int] = {}
+
+        async def start(name: str, *, peers: list[str] | None = None, **settings: Any) -> TestNode:
+            port = ports.setdefault(name, free_port())
+            base = f"http://localhost:{port}"
+            config = Config(
+                name=name,
+                title={"en": name.title()},
+                base=base,
+                listen=f"127.0.0.1:{port}",
+                data=tmp_path / name,
+                allow_private=True,
+                peers=[PeerConfig(name=f"peer{at}", url=url) for at, url in enumerate(peers or [])],
+                **settings,
+            )
+            shared = tools if config.vocabulary is None else None
+            await nodes.init(config, clock=clock, tools=shared)
+            own = await stack.enter_async_context(AsyncExitStack())
+            opened = await own.enter_async_context(
+                nodes.open_node(config, clock=clock, width=1, tools=shared)
+            )
+            app = nodes.application(opened)
+            runner = web.AppRunner(app, access_log=None)
+            await runner.setup()
+            own.push_async_callback(runner.cleanup)
+            await web.TCPSite(runner, "127.0.0.1", port).start()
+            await opened.follower.catch_up()
+            return TestNode(opened, base, clock, app, own.aclose)
+
+        yield start
+
+
+@pytest.fixture
+async def peer(vocabulary: Vocabulary, clock: FakeClock) -> AsyncIterator[Any]:
+    """A peer that can misbehave, on a real socket."""
+    from tests.simulator import SimulatedPeer
+
+    port = free_port()
+    simulated = SimulatedPeer(f"http://localhost:{port}", vocabulary, clock)
+    app = web.Application()
+    app.router.add_get("/{path:.*}", simulated.handle)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    yield simulated
+    await runner.cleanup()

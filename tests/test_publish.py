@@ -1,0 +1,172 @@
+"""Publishing: one function for everybody, all or nothing, repeatable, and safe with two processes at once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from federation import node as nodes
+from federation.errors import InvalidRecord
+from federation.log import checkpoint
+from federation.log.did import host_of
+from federation.records.canonical import read
+from federation.records.record import assemble
+from tests.conftest import pilot
+
+
+async def test_the_first_entry_of_a_log_declares_its_keys(start_node):
+    node = await start_node("flanders")
+    entry = (await node.node.store.entries(node.node.log.id, 0, 1))[0]
+    assert (entry.position, entry.kind, entry.record) == (0, "key-event", f"{node.base}/records/key-event/0")
+
+
+async def test_records_stand_in_the_log_in_the_order_in_which_they_were_published(start_node):
+    node = await start_node("flanders")
+    assert await node.publish(pilot("mill"), pilot("lock")) == [1, 2]
+    assert await node.slugs(node) == ["mill", "lock"]
+
+
+async def test_publishing_the_same_again_changes_nothing(start_node):
+    node = await start_node("flanders")
+    await node.publish(pilot("mill"))
+    node.clock.forward(days=1)
+    outcome = await node.node.publisher.publish([pilot("mill")])
+    assert (outcome.published, outcome.unchanged) == ([], [f"{node.base}/records/pilot/mill"])
+
+
+async def test_a_change_makes_the_next_version_and_keeps_the_first_date(start_node):
+    node = await start_node("flanders")
+    await node.publish(pilot("mill"))
+    node.clock.forward(days=1)
+    await node.publish(pilot("mill", title="De molen"))
+    entry = await node.node.store.current(f"{node.base}/records/pilot/mill", node.node.log.id)
+    assert entry is not None
+    assert entry.version == 2
+    assert '"2026-11-22T09:00:00Z"' in next(line for line in entry.signed.body.split("\n") if "issued" in line)
+    assert '"2026-11-23T09:00:00Z"' in next(line for line in entry.signed.body.split("\n") if "modified" in line)
+
+
+async def test_one_invalid_record_refuses_all_and_names_every_fault(start_node):
+    node = await start_node("flanders")
+    bad = pilot("bad", sector=["furnitur-office"], start="31-31-2020")
+    with pytest.raises(InvalidRecord) as caught:
+        await node.publish(pilot("good"), bad)
+    assert {fault.field for fault in caught.value.faults} == {"sector", "start"}
+    assert await node.slugs(node) == []
+
+
+async def test_faulty_records_can_be_left_out(start_node):
+    node = await start_node("flanders")
+    outcome = await node.node.publisher.publish([pilot("good"), pilot("bad", procurer=None)], skip_faulty=True)
+    assert outcome.rejected == 1
+    assert await node.slugs(node) == ["good"]
+
+
+async def test_a_dry_run_says_what_would_happen_and_writes_nothing(start_node):
+    node = await start_node("flanders")
+    outcome = await node.node.publisher.publish([pilot("mill")], dry_run=True)
+    assert len(outcome.published) == 1
+    assert await node.slugs(node) == []
+
+
+async def test_an_empty_field_worth_filling_in_is_a_warning_and_no_refusal(start_node):
+    node = await start_node("flanders")
+    outcome = await node.node.publisher.publish([pilot("mill", status=None, strategy=None)])
+    assert {fault.field for fault in outcome.faults} == {"status", "strategy"}
+    assert {fault.severity for fault in outcome.faults} == {"warning"}
+    assert len(outcome.published) == 1
+
+
+async def test_every_append_leaves_a_checkpoint_of_the_whole_log(start_node):
+    node = await start_node("flanders")
+    await node.publish(pilot("mill"), pilot("lock"))
+    log = await node.log_of(node)
+    seen = checkpoint.verify(
+        log.checkpoint, origin=checkpoint.origin_of(host_of(node.base)), key=log.keys.log_key()
+    )
+    assert (seen.size, seen.root) == (3, log.frontier.root)
+
+
+async def test_times_in_the_log_never_go_backwards_even_if_the_clock_does(start_node):
+    node = await start_node("flanders")
+    await node.publish(pilot("mill"))
+    node.clock.forward(hours=-5)
+    await node.publish(pilot("lock"))
+    entries = await node.node.store.entries(node.node.log.id, 0, 9)
+    times = [entry.published for entry in entries]
+    assert times == sorted(times)
+
+
+async def test_one_record_twice_in_one_batch_becomes_two_versions_or_one(start_node):
+    node = await start_node("flanders")
+    many = [pilot(f"p{at}") for at in range(199)]
+    await node.node.publisher.publish([*many, pilot("mill"), pilot("mill", title="Anders")], skip_faulty=True)
+    entry = await node.node.store.current(f"{node.base}/records/pilot/mill", node.node.log.id)
+    assert entry is not None
+    assert entry.version == 2
+
+
+async def test_parts_are_hash_iris_of_their_record(start_node):
+    node = await start_node("flanders")
+    figure = {
+        "slug": "co2",
+        "indicator": "co2e-avoided",
+        "observationRole": "measured",
+        "value": "12,50",
+        "unit": "kg",
+        "evidenceLevel": "measured",
+    }
+    await node.publish(pilot("mill", observation=[figure]))
+    entry = await node.node.store.current(f"{node.base}/records/pilot/mill", node.node.log.id)
+    record, _ = assemble(read(entry.signed.body), node.node.workers.tools.vocabulary)
+    assert f"{node.base}/records/pilot/mill#co2" in record.nodes
+    assert '"12.5"^^<http://www.w3.org/2001/XMLSchema#decimal>' in entry.signed.body
+
+
+async def test_many_tasks_publishing_at_once_lose_and_repeat_nothing(start_node):
+    node = await start_node("flanders")
+    await asyncio.gather(*(node.publish(pilot(f"t{task}")) for task in range(20)))
+    assert sorted(await node.slugs(node)) == sorted(f"t{task}" for task in range(20))
+
+
+async def test_two_processes_publishing_at_once_lose_and_repeat_nothing(start_node, tmp_path):
+    node = await start_node("flanders")
+    toml = tmp_path / "node.toml"
+    toml.write_text(
+        f'name = "flanders"\ntitle = {{ en = "Flanders" }}\nbase = "{node.base}"\n'
+        f'data = "{node.config.data}"\nallow_private = true\n'
+    )
+    both = [pilot(f"both{at}") for at in range(30)]
+
+    def drafts(prefix: str) -> str:
+        every = [replace(each) for each in both] + [pilot(f"{prefix}{at}") for at in range(30)]
+        return json.dumps([{"kind": each.kind, "slug": each.slug, **each.values} for each in every])
+
+    (tmp_path / "a.json").write_text(drafts("a"))
+    (tmp_path / "b.json").write_text(drafts("b"))
+    command = [sys.executable, "-m", "federation", "publish", "--config", str(toml)]
+    processes = [
+        subprocess.Popen([*command, str(tmp_path / name)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for name in ("a.json", "b.json")
+    ]
+    for process in processes:
+        _, errors = await asyncio.to_thread(process.communicate, timeout=120)
+        assert process.returncode == 0, errors.decode()[-2000:]
+    slugs = await node.slugs(node)
+    expected = [f"{prefix}{at}" for prefix in ("both", "a", "b") for at in range(30)]
+    assert sorted(slugs) == sorted(expected)
+    log = await node.log_of(node)
+    entries = await node.node.store.entries(log.id, 0, log.size)
+    assert [entry.position for entry in entries] == list(range(91))
+
+
+async def test_a_node_set_up_twice_keeps_its_keys_and_its_log(start_node):
+    node = await start_node("flanders")
+    before = node.node.log.fingerprint
+    again = await nodes.init(node.config, clock=node.clock, tools=node.node.workers.tools)
+    assert (again.fingerprint, again.size) == (before, 1)
