@@ -110,8 +110,8 @@ async def open_node(
 ) -> AsyncIterator[Node]:
     """Open a node's store, keys, index and workers. Nothing runs by itself yet.
 
-    ``tools`` may be shared by nodes of one vocabulary; they are made where none are given. ``started`` demands that ``init`` has written entry 0. Raises Misconfigured, KeyMissing,
-    StorageFailed, NewerData.
+    ``tools`` may be shared by nodes of one vocabulary; they are made where none are given. ``started``
+    demands that ``init`` has written entry 0. Raises Misconfigured, KeyMissing, StorageFailed, NewerData.
     """
     private = await asyncio.to_thread(keyfiles.load, config.data / "keys")
     tools = tools or Tools(await asyncio.to_thread(kinds.load, config.vocabulary))

@@ -206,8 +206,9 @@ class Search:
 
     def _hit(self, display: Mapping[str, Any], units: Sequence[Unit], language: str, score: float) -> Hit:
         marks, because = _explain(display, units, self._index.concepts, language)
-        title_language, title = in_language(display["title"], language)
-        text_language, text = _best_text(display["text"], marks, language)
+        shown = _shown_language(display, marks, language)
+        title_language, title = in_language(display["title"], shown)
+        text_language, text = in_language(display["text"], shown)
         return Hit(
             id=display["id"],
             kind=display["kind"],
@@ -293,18 +294,16 @@ def _by_concept(
 def _mark_surface(reason: Because, analysed: Sequence[tuple[str, str, str, Sequence[Any]]], marks: Marks) -> None:
     for role, tag, text, _ in analysed:
         if tag == reason.language:
-            for match in re.finditer(re.escape(reason.match), text):
+            for match in re.finditer(rf"(?<!\w){re.escape(reason.match)}(?!\w)", text):
                 marks.setdefault((role, tag), []).append(match.span())
 
 
-def _best_text(texts: Mapping[str, str], marks: Marks, language: str) -> tuple[str, str]:
-    """The reader's language where there is a text in it; else the one that matched; else any."""
-    if language in texts:
-        return language, texts[language]
-    for tag, text in texts.items():
-        if ("text", tag) in marks:
-            return tag, text
-    return in_language(texts, language)
+def _shown_language(display: Mapping[str, Any], marks: Marks, language: str) -> str:
+    """The reader's language where there is a text in it; else one in which the query matched."""
+    if language in display["title"] or not marks:
+        return language
+    matched = {tag: "" for _, tag in marks}
+    return in_language({tag: "" for tag in display["title"] if tag in matched} or matched, language)[0]
 
 
 def _segments(text: str, spans: Iterable[Span]) -> tuple[Segment, ...]:

@@ -164,9 +164,7 @@ async def start_node(tmp_path: Path, clock: FakeClock, tools: Tools) -> AsyncIte
             shared = tools if config.vocabulary is None else None
             await nodes.init(config, clock=clock, tools=shared)
             own = await stack.enter_async_context(AsyncExitStack())
-            opened = await own.enter_async_context(
-                nodes.open_node(config, clock=clock, width=1, tools=shared)
-            )
+            opened = await own.enter_async_context(nodes.open_node(config, clock=clock, width=1, tools=shared))
             app = nodes.application(opened)
             runner = web.AppRunner(app, access_log=None)
             await runner.setup()

@@ -86,9 +86,7 @@ async def proved(opened: nodes.Node, base: str) -> tuple[list[str], int]:
     )
     assert [each.verified.leaf for each in judged] == [each.leaf for each in entries]
     assert log.keys is not None
-    seen = checkpoint.verify(
-        log.checkpoint, origin=checkpoint.origin_of(host_of(base)), key=log.keys.log_key()
-    )
+    seen = checkpoint.verify(log.checkpoint, origin=checkpoint.origin_of(host_of(base)), key=log.keys.log_key())
     root = Frontier().append(each.leaf for each in entries).root
     assert (seen.size, seen.root) == (log.verified_size, root)
     return [each.record.rsplit("/", 1)[-1] for each in entries[1:]], log.size
@@ -217,7 +215,8 @@ def main() -> None:
     what, folder, rounds, seed = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
     tools = Tools(kinds.load())
     # Everything dear is made before the first fork, and in this one thread.
-    assert tools.checks and tools.shacl
+    assert tools.checks
+    assert tools.shacl
     tools.concepts.warm()
     work = {"publish": publishing, "sync": syncing}[what]
     print(json.dumps(work(folder, rounds, seed, tools)))

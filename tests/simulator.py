@@ -52,9 +52,7 @@ class SimulatedPeer:
     def __post_init__(self) -> None:
         self.did = did.did_of(self.base)
         self.place = Place(self.base, 300)
-        body = keys.inception(
-            self.base, self.did, self.private.public, "0" * 64, issued=timestamp(self.clock())
-        )
+        body = keys.inception(self.base, self.did, self.private.public, "0" * 64, issued=timestamp(self.clock()))
         self.append(body)
 
     # Publishing
@@ -103,7 +101,6 @@ class SimulatedPeer:
         """From now on behave."""
         self.alterations.clear()
         self.answers.clear()
-
 
     # Serving
 

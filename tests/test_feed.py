@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import aiohttp
@@ -48,7 +49,7 @@ def test_every_position_is_reached_over_exactly_one_path(size):
     assert set(parents.values()) == {1}
     assert covered[0][0] == 0
     assert covered[-1][1] == size
-    assert all(a[1] == b[0] for a, b in zip(covered, covered[1:], strict=False))
+    assert all(a[1] == b[0] for a, b in pairwise(covered))
 
 
 def test_a_full_section_is_immutable_and_one_that_grows_is_not():
@@ -78,9 +79,10 @@ def test_the_links_that_may_hold_wanted_positions_come_in_the_order_of_the_log()
 
 
 async def get(url: str, **headers: str) -> tuple[int, bytes, Any]:
-    async with aiohttp.ClientSession(auto_decompress=True) as session, session.get(
-        url, headers={k.replace("_", "-"): v for k, v in headers.items()}
-    ) as response:
+    async with (
+        aiohttp.ClientSession(auto_decompress=True) as session,
+        session.get(url, headers={k.replace("_", "-"): v for k, v in headers.items()}) as response,
+    ):
         return response.status, await response.read(), response.headers.copy()
 
 
@@ -105,9 +107,7 @@ async def test_every_form_of_a_page_says_the_same(start_node):
     for form in Format:
         _, body, headers = await get(f"{node.base}/feed/0/0", Accept=form.value)
         assert headers["Content-Type"].startswith(form.value)
-        data = pyoxigraph.Dataset(
-            pyoxigraph.parse(body, format=pyoxigraph.RdfFormat.from_media_type(form.value))
-        )
+        data = pyoxigraph.Dataset(pyoxigraph.parse(body, format=pyoxigraph.RdfFormat.from_media_type(form.value)))
         data.canonicalize(pyoxigraph.CanonicalizationAlgorithm.RDFC_1_0)
         graphs.append({str(quad) for quad in data})
     assert graphs[0] == graphs[1] == graphs[2]
@@ -137,9 +137,7 @@ async def test_a_page_the_client_has_is_answered_with_304(start_node):
     node = await filled(start_node, 1)
     for encoding in ("gzip", "identity"):
         _, _, headers = await get(f"{node.base}/feed/0/0", Accept_Encoding=encoding)
-        status, body, _ = await get(
-            f"{node.base}/feed/0/0", Accept_Encoding=encoding, If_None_Match=headers["ETag"]
-        )
+        status, body, _ = await get(f"{node.base}/feed/0/0", Accept_Encoding=encoding, If_None_Match=headers["ETag"])
         assert (status, body) == (304, b"")
 
 

@@ -86,9 +86,7 @@ async def test_every_append_leaves_a_checkpoint_of_the_whole_log(start_node):
     node = await start_node("flanders")
     await node.publish(pilot("mill"), pilot("lock"))
     log = await node.log_of(node)
-    seen = checkpoint.verify(
-        log.checkpoint, origin=checkpoint.origin_of(host_of(node.base)), key=log.keys.log_key()
-    )
+    seen = checkpoint.verify(log.checkpoint, origin=checkpoint.origin_of(host_of(node.base)), key=log.keys.log_key())
     assert (seen.size, seen.root) == (3, log.frontier.root)
 
 

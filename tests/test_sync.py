@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from federation.errors import AddressRefused
 from federation.feed import PAGE
@@ -14,9 +15,8 @@ from federation.log.merkle import Frontier
 from federation.peers.transport import open_transport
 from federation.publish import timestamp
 from federation.records.proof import Signer
-from federation.sync import backoff
 from federation.store.keyfiles import PrivateKeys
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from federation.sync import backoff
 from tests.conftest import pilot
 from tests.simulator import bomb, cut_short, dripping, redirecting, status
 
@@ -310,7 +310,7 @@ async def test_an_entry_from_the_future_is_refused_until_its_time_comes(node, pe
 async def test_an_old_checkpoint_makes_a_peer_stale(node, peer):
     peer.publish("mill")
     await node.pull(peer)
-    body, media_type = peer.content("/log/checkpoint")
+    body, _ = peer.content("/log/checkpoint")
     peer.altering("/log/checkpoint", lambda _: body)
     node.clock.forward(hours=73)
     assert (await node.pull(peer)).state == "stale"
@@ -395,7 +395,7 @@ async def test_only_configured_peers_are_asked(peer):
 
 async def test_private_addresses_are_not_connected_to_unless_allowed(peer):
     async with open_transport(origins={peer.base}, limits=QUICK, allow_private=False) as transport:
-        with pytest.raises(Exception, match="not a public address|cannot be reached"):
+        with pytest.raises(Exception, match=r"not a public address|cannot be reached"):
             await transport.get(peer.base + "/feed", accept="text/plain")
     assert peer.requests == []
 

@@ -33,7 +33,8 @@ pcs:wheels a sh:PropertyShape ; sh:path pc:wheels ; sh:codeIdentifier "wheels" ;
 pcs:finish a sh:PropertyShape ; sh:path pc:finish ; sh:codeIdentifier "finish" ; sh:nodeKind sh:IRI ;
   pc:scheme cl:finish ; sh:maxCount 1 ; sh:order 5 ; sh:group pcs:what ; sh:name "Finish"@en ; sh:description "x"@en .
 pcs:story a sh:PropertyShape ; sh:path pc:story ; sh:codeIdentifier "story" ; sh:datatype rdf:langString ;
-  sh:uniqueLang true ; sh:order 6 ; sh:group pcs:what ; pc:searchField "text" ; sh:name "Story"@en ; sh:description "x"@en .
+  sh:uniqueLang true ; sh:order 6 ; sh:group pcs:what ; pc:searchField "text" ;
+  sh:name "Story"@en ; sh:description "x"@en .
 
 cl:finish a skos:ConceptScheme ; skos:prefLabel "Finish"@en ; pc:facet "finish" ; pc:topic true ; sh:order 20 .
 <https://w3id.org/procirc/finish/oak> a skos:Concept ; skos:inScheme cl:finish ; skos:notation "oak" ;
@@ -76,7 +77,7 @@ async def test_a_new_kind_needs_no_code(start_node, with_toys):
     async with aiohttp.ClientSession() as session:
         async with session.get(f"{flanders.base}/peers/peer/records/toy/bil.jsonld") as response:
             document = json.loads(await response.text())
-        async with session.get(f"{flanders.base}/peers/peer/records/toy/bil?lang=nl", headers={"Accept": "text/html"}) as response:
+        async with session.get(f"{flanders.base}/peers/peer/records/toy/bil.html?lang=nl") as response:
             page = await response.text()
     assert (document["type"], document["wheels"]) == ("Toy", 4)
     signed = jsonld.signed_of(document, flanders.node.workers.tools.vocabulary)

@@ -131,7 +131,9 @@ def _texts(record: Record, kind: Kind, role: str) -> dict[str, str]:
 def _concepts(record: Record, vocabulary: Vocabulary) -> list[str]:
     """The concepts by which a record is found: those of topics and facets, in its parts as well."""
     wanted = {scheme.iri for scheme in vocabulary.schemes.values() if scheme.topic or scheme.facet}
-    values = (str(value) for statements in record.nodes.values() for _, value in statements)
+    # What the record itself is about comes before what its figures measure.
+    nodes = sorted(record.nodes, key=lambda node: (node != record.iri, node))
+    values = (str(value) for node in nodes for _, value in record.nodes[node])
     known = ((value, vocabulary.concepts.get(value)) for value in dict.fromkeys(values))
     return [value for value, concept in known if concept is not None and concept.scheme in wanted]
 

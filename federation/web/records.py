@@ -15,7 +15,7 @@ from federation.records.kinds import Field, FieldType, Kind, Vocabulary, in_lang
 from federation.records.record import Record, address_of, assemble
 from federation.store.store import Log, Store, StoredEntry
 from federation.web import pages
-from federation.web.keys import CONFIG, LOG, STORE, WORKERS
+from federation.web.keys import CONFIG, LOG, SEARCH, STORE, WORKERS
 from federation.web.locale import Language
 from federation.web.negotiate import choose
 
@@ -135,6 +135,7 @@ async def _page(request: web.Request, entry: StoredEntry, log: Log) -> web.Respo
         "kind_label": in_language(kind.labels, language.tag)[1],
         "title": title or record.address.slug,
         "title_language": title_language,
+        "shown_in": request.app[SEARCH].value_label("language", title_language, language.tag),
         "abstract": abstract,
         "others": _other_languages(record, title_language),
         "groups": view.groups(kind),
