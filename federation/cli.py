@@ -21,11 +21,12 @@ from federation import __version__, checks, demo, node, proving
 from federation import config as configs
 from federation.config import Config, PeerConfig
 from federation.errors import Exit, Fault, FederationError, InvalidTable, Misconfigured
+from federation.index.explanation import plain_text
 from federation.publish import Outcome
 from federation.records import jsonld, tables
 from federation.records.draft import Draft, nearest
 from federation.records.tables import Table
-from federation.search import Request, plain_text
+from federation.search import Request
 from federation.web.api import draft_of
 
 app = typer.Typer(

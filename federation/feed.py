@@ -22,7 +22,8 @@ from federation.errors import NotFound
 from federation.log.trust import CREATE, UPDATE
 from federation.records.canonical import AS, DCT, LDES, PC, TREE, TYPE, XSD, Literal, Triple, object_text
 from federation.records.proof import PURPOSE, SEC, SUITE
-from federation.store.store import Log, Store, StoredEntry
+from federation.store.rows import Log, StoredEntry
+from federation.store.store import Store
 
 PAGE: Final = 100
 """Members of a full page."""

@@ -26,12 +26,14 @@ from federation.index.text import TextIndex
 from federation.log.keys import next_key_hash
 from federation.peers.transport import open_transport
 from federation.publish import Clock, Publisher
-from federation.records import kinds, tables
+from federation.records import tables
 from federation.records.tables import Table
+from federation.records.vocabulary import load_vocabulary
 from federation.search import Follower, Search
 from federation.store import keyfiles
 from federation.store.engine import url_of
-from federation.store.store import Log, Store, open_store
+from federation.store.rows import Log
+from federation.store.store import Store, open_store
 from federation.sync import Syncer, is_due
 from federation.web import keys, pages, problems, routes
 from federation.web.locale import Locales
@@ -114,7 +116,7 @@ async def open_node(
     demands that ``init`` has written entry 0. Raises Misconfigured, KeyMissing, StorageFailed, NewerData.
     """
     private = await asyncio.to_thread(keyfiles.load, config.data / "keys")
-    tools = tools or Tools(await asyncio.to_thread(kinds.load, config.vocabulary))
+    tools = tools or Tools(await asyncio.to_thread(load_vocabulary, config.vocabulary))
     locks = config.data / "locks"
     _make(locks, config.data / "index")
     async with AsyncExitStack() as stack:

@@ -15,12 +15,13 @@ from federation.log import did as dids
 from federation.log.keys import Keys
 from federation.node import now
 from federation.peers.transport import Transport, open_transport
-from federation.records import jsonld, kinds
+from federation.records import jsonld
 from federation.records.canonical import read
 from federation.records.kinds import Vocabulary
 from federation.records.proof import Signed
 from federation.records.proof import verify as verify_proof
 from federation.records.record import assemble
+from federation.records.vocabulary import load_vocabulary
 from federation.store.engine import url_of
 from federation.store.store import open_store
 from federation.sync import Progress, Syncer
@@ -34,7 +35,7 @@ async def verify(
 ) -> dict[str, Any]:
     """Verify what ``target`` names and report what is now certain. Raises the error that says why not."""
     parts = urlsplit(target)
-    vocabulary = await asyncio.to_thread(kinds.load, settings.vocabulary if settings else None)
+    vocabulary = await asyncio.to_thread(load_vocabulary, settings.vocabulary if settings else None)
     if parts.scheme in ("http", "https") and parts.path in ("", "/"):
         return await _log(f"{parts.scheme}://{parts.netloc}", vocabulary, progress)
     if parts.scheme in ("http", "https"):

@@ -24,7 +24,8 @@ from federation.records.proof import Signer, sign
 from federation.records.record import ISSUED, MODIFIED, PUBLISHER, VERSION, assemble
 from federation.records.shapes import fault_of
 from federation.store.keyfiles import PrivateKeys
-from federation.store.store import Store, StoredEntry
+from federation.store.rows import StoredEntry
+from federation.store.store import Store
 from federation.workers import Tools, Workers
 
 Clock = Callable[[], datetime]

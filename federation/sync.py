@@ -46,7 +46,8 @@ from federation.peers.ldes import Page, Relation, in_order, read_page
 from federation.peers.transport import Transport
 from federation.publish import Clock, timestamp
 from federation.records import jsonld
-from federation.store.store import Log, PeerState, Store
+from federation.store.rows import Log, PeerState
+from federation.store.store import Store
 from federation.workers import Tools, Workers
 
 NQUADS: Final = "application/n-quads"

@@ -22,9 +22,10 @@ from typing import Any, TypeVar, TypeVarTuple, Unpack
 
 from federation.errors import Unavailable
 from federation.index.concepts import Concepts
-from federation.records import kinds
 from federation.records.kinds import Vocabulary
-from federation.records.shapes import Checks, Shacl
+from federation.records.shacl import Shacl
+from federation.records.shapes import Checks
+from federation.records.vocabulary import load_vocabulary
 
 Arguments = TypeVarTuple("Arguments")
 R = TypeVar("R")
@@ -57,7 +58,7 @@ def _start(folder: Path) -> None:
     global _tools  # noqa: PLW0603 - see above
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     threading.Thread(target=_follow_parent, daemon=True).start()
-    _tools = Tools(kinds.load(folder))
+    _tools = Tools(load_vocabulary(folder))
 
 
 def _follow_parent() -> None:

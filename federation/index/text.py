@@ -23,8 +23,9 @@ from federation.errors import Unavailable
 from federation.index.concepts import Concepts
 from federation.index.languages import ANALYSED, UNKNOWN, analysed_as, words
 from federation.records.canonical import Literal, read
-from federation.records.kinds import Field, FieldType, Kind, Vocabulary, files
+from federation.records.kinds import Field, FieldType, Kind, Vocabulary
 from federation.records.record import Record, assemble
+from federation.records.vocabulary import vocabulary_files
 
 LAYOUT: Final = 1
 """Rises when documents are built differently."""
@@ -198,7 +199,7 @@ class TextIndex:
 
     def _layout(self) -> str:
         digest = hashlib.sha256(str(LAYOUT).encode())
-        for path in files(self.concepts.vocabulary.folder):
+        for path in vocabulary_files(self.concepts.vocabulary.folder):
             digest.update(path.read_bytes())
         return digest.hexdigest()[:32]
 

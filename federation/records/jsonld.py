@@ -274,7 +274,7 @@ PREFIXES: Final = {
 
 if __name__ == "__main__":
     # `make context`: the one artefact that is generated and then shipped.
-    from federation.records.kinds import load
+    from federation.records.vocabulary import load_vocabulary
 
-    made = load()
+    made = load_vocabulary()
     (made.folder / "context" / _FILES[CONTEXT]).write_text(dumps(context_document(made)), "utf-8")

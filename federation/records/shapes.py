@@ -8,22 +8,15 @@ bound by it. A test lets both judge the same altered records and compares every 
 
 from __future__ import annotations
 
-import functools
 import re
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 from typing import Literal as OneOf
 
-import rdflib
-from rdflib import RDF, SH, BNode, Graph, URIRef
-from rdflib.collection import Collection
-
 from federation.errors import Fault
-from federation.records.canonical import LANG_STRING, TYPE, XSD, Literal, Term, Triple
-from federation.records.kinds import PCN, Field, FieldType, Kind, Vocabulary, graph_of
+from federation.records.canonical import LANG_STRING, TYPE, XSD, Literal, Term
+from federation.records.kinds import Field, FieldType, Kind, Vocabulary
 from federation.records.record import Record
 
 Severity = OneOf["violation", "warning"]
@@ -117,10 +110,10 @@ class _KindCheck:
                 found.append(Finding(node, path, "MinCount", "warning"))
         for paths in self.any_of:
             if not any(path in counts for path in paths):
-                found.append(Finding(node, _choice(paths), "MinCount", "violation"))
+                found.append(Finding(node, choice_path(paths), "MinCount", "violation"))
 
 
-def _choice(paths: Iterable[str]) -> str:
+def choice_path(paths: Iterable[str]) -> str:
     return "|".join(paths)
 
 
@@ -181,164 +174,6 @@ def _at_least(value: Literal, least: int) -> bool:
         and re.fullmatch(r"-?[0-9]+", value.value) is not None
         and (int(value.value) >= least)
     )
-
-
-class Shacl:
-    """pyshacl over the shapes of a vocabulary. Build it once; each call takes a batch."""
-
-    def __init__(self, vocabulary: Vocabulary) -> None:
-        # Imported here: only what publishes needs pyshacl, and it takes half a second to load.
-        from pyshacl.graph_abstraction import DataGraph  # noqa: PLC0415
-        from pyshacl.validator import Validator  # noqa: PLC0415
-
-        # rdflib would otherwise rewrite lexical forms such as "…Z" (rdflib issue 3426).
-        rdflib.NORMALIZE_LITERALS = False
-        self._data_graph = DataGraph
-        empty = DataGraph.from_rdflib_graph(rdflib.Graph())
-        self._validator: Any = Validator(empty, shacl_graph=runtime_shapes(vocabulary.folder))
-        self._classes = _classes_of_concepts(vocabulary)
-        self._one_at_a_time = threading.Lock()
-
-    def findings(self, records: Sequence[Sequence[Triple]]) -> list[Finding]:
-        """What SHACL finds in a batch of records, each given as its triples; warnings included."""
-        graph = rdflib.Graph()
-        concepts = set()
-        for triples in records:
-            for subject, predicate, value in triples:
-                graph.add((_node(subject), _node(predicate), _term(value)))
-                if isinstance(value, str) and value in self._classes:
-                    concepts.add(value)
-        for concept in concepts:
-            for each in self._classes[concept]:
-                graph.add((_node(concept), RDF.type, _node(each)))
-        # The validator keeps its parsed shapes; only the data changes from call to call.
-        with self._one_at_a_time:
-            self._validator.data_graph = self._data_graph.from_rdflib_graph(graph)
-            self._validator._target_graph = None
-            conforms, report, _ = self._validator.run()
-        return [] if conforms else list(_results(report))
-
-
-def _classes_of_concepts(vocabulary: Vocabulary) -> dict[str, list[str]]:
-    classes: dict[str, list[str]] = {}
-    for schemes in {field.schemes for field in vocabulary.every_field() if field.schemes}:
-        for iri in vocabulary.concepts_of(schemes):
-            classes.setdefault(iri, []).append(concept_class(schemes))
-    return classes
-
-
-@functools.lru_cache(8192)
-def _node(iri: str) -> rdflib.URIRef:
-    return rdflib.URIRef(iri)
-
-
-def _term(value: Term) -> rdflib.URIRef | rdflib.Literal:
-    if isinstance(value, str):
-        return _node(value)
-    if value.language:
-        return rdflib.Literal(value.value, lang=value.language)
-    return rdflib.Literal(value.value, datatype=_node(datatype_of(value)))
-
-
-def _results(report: rdflib.Graph) -> Iterator[Finding]:
-    for result in report.objects(None, SH.result):
-        component = str(report.value(result, SH.sourceConstraintComponent)).rsplit("#", 1)[-1]
-        constraint = component.removesuffix("ConstraintComponent")
-        yield Finding(
-            node=str(report.value(result, SH.focusNode)),
-            path=_path(report, report.value(result, SH.resultPath)),
-            constraint="In" if constraint == "Class" else constraint,
-            severity="warning" if report.value(result, SH.resultSeverity) == SH.Warning else "violation",
-            value=str(report.value(result, SH.value) or ""),
-        )
-
-
-def _path(report: rdflib.Graph, path: rdflib.term.Node | None) -> str:
-    choice = report.value(path, SH.alternativePath) if isinstance(path, BNode) else None
-    if choice is not None:
-        return _choice(str(each) for each in Collection(report, choice))
-    return str(path or "")
-
-
-def runtime_shapes(folder: Path) -> Any:
-    """The shapes of a vocabulary, restated so that pyshacl judges a batch in one pass.
-
-    The meaning stays; three things are said differently. Every property shape targets the classes of
-    the kinds it belongs to, so that it is evaluated once for all records rather than once for each
-    (some 30 times faster). A closed kind lists its properties as ignored, since it no longer holds
-    their shapes. ``pc:scheme`` becomes ``sh:class``, and ``Shacl`` types the concepts in the data:
-    ``sh:in`` would read the whole code list again for every value.
-    """
-    whole, shapes = graph_of(folder), Graph()
-    for kind, target in whole.subject_objects(SH.targetClass):
-        properties = set(whole.objects(kind, SH.property))
-        for parent in whole.objects(kind, SH.node):
-            properties |= set(whole.objects(parent, SH.property))
-        _copy(whole, kind, shapes, {SH.targetClass})
-        shapes.add((kind, RDF.type, SH.NodeShape))
-        paths = sorted(
-            {path for each in properties for path in whole.objects(each, SH.path) if isinstance(path, URIRef)}
-        )
-        if whole.value(kind, SH.closed) is not None:
-            ignored = URIRef(f"{kind}-ignored")
-            Collection(shapes, ignored, [RDF.type, *paths])
-            shapes.add((kind, SH.closed, rdflib.Literal(True)))
-            shapes.add((kind, SH.ignoredProperties, ignored))
-        for each in properties:
-            shapes.add((each, SH.targetClass, target))
-    for each in set(shapes.subjects(SH.targetClass, None)):
-        if whole.value(each, SH.path) is None:
-            continue
-        _copy(whole, each, shapes, _JUDGED)
-        schemes = sorted(str(scheme) for scheme in whole.objects(each, PCN.scheme))
-        if schemes:
-            shapes.add((each, SH["class"], URIRef(concept_class(schemes))))
-    return shapes
-
-
-_JUDGED: Final = frozenset(
-    URIRef("http://www.w3.org/ns/shacl#" + name)
-    for name in [
-        "path",
-        "datatype",
-        "nodeKind",
-        "minCount",
-        "maxCount",
-        "minLength",
-        "maxLength",
-        "minInclusive",
-        "maxInclusive",
-        "minExclusive",
-        "maxExclusive",
-        "pattern",
-        "flags",
-        "uniqueLang",
-        "or",
-        "in",
-        "hasValue",
-        "severity",
-    ]
-) | {URIRef(TYPE)}
-
-
-def concept_class(schemes: Iterable[str]) -> str:
-    """The class that stands for "a concept of one of these schemes" while pyshacl runs."""
-    return "urn:concept-of:" + "+".join(sorted(schemes))
-
-
-def _copy(source: Any, subject: Any, target: Any, predicates: Any) -> None:
-    for predicate, value in source.predicate_objects(subject):
-        if predicate in predicates:
-            target.add((subject, predicate, value))
-            if isinstance(value, BNode):
-                _copy_all(source, value, target)
-
-
-def _copy_all(source: Any, subject: Any, target: Any) -> None:
-    for predicate, value in source.predicate_objects(subject):
-        target.add((subject, predicate, value))
-        if isinstance(value, BNode):
-            _copy_all(source, value, target)
 
 
 @dataclass(frozen=True, slots=True)

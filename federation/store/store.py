@@ -10,86 +10,24 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice, pairwise
 from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from federation.errors import Conflict, RootMismatch, StorageFailed
+from federation.errors import Conflict, RootMismatch
 from federation.log.keys import KIND as KEY_EVENT
 from federation.log.keys import Keys
 from federation.log.merkle import Frontier
 from federation.log.trust import Entry, Standing
-from federation.records.proof import Proof, Signed
 from federation.store import schema
 from federation.store.engine import open_engine, reading, writing
+from federation.store.rows import Log, PeerState, StoredEntry, entry_of, log_of
 
 _CHUNK: Final = 400
 """Values of one IN list; SQLite allows 999 parameters in its oldest builds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Log:
-    """A log as it stands: ``size`` entries kept, ``verified_size`` of them proved and visible."""
-
-    id: int
-    did: str
-    base: str
-    name: str
-    own: bool
-    frontier: Frontier
-    verified: Frontier
-    published: str
-    keys: Keys | None
-    fingerprint: str
-    checkpoint: str
-
-    @property
-    def size(self) -> int:
-        return self.frontier.size
-
-    @property
-    def verified_size(self) -> int:
-        return self.verified.size
-
-    def standing(self, expected: str = "") -> Standing:
-        """What ``trust.judge`` needs to go on from here."""
-        return Standing(self.did, self.base, self.keys, self.size, self.published, expected)
-
-
-@dataclass(frozen=True, slots=True)
-class StoredEntry:
-    """An entry as it is kept."""
-
-    log_id: int
-    position: int
-    record: str
-    kind: str
-    version: int
-    published: str
-    signed: Signed
-    leaf: bytes
-    quarantine: str
-
-
-@dataclass(frozen=True, slots=True)
-class PeerState:
-    """How things stand with a peer, as a coordinator sees it. Times are UTC text, empty if never."""
-
-    log_id: int
-    state: str = "new"
-    reason: str = ""
-    detail: str = ""
-    evidence: str = ""
-    since: str = ""
-    last_success: str = ""
-    last_attempt: str = ""
-    next_attempt: str = ""
-    failures: int = 0
-    claimed_size: int = 0
-    etag: str = ""
 
 
 @asynccontextmanager
@@ -119,22 +57,22 @@ class Store:
                 assert row is not None
                 if not own:
                     await connection.execute(schema.peer.insert().values(log_id=row.id))
-                return _log(row)
+                return log_of(row)
             if (known.base, known.name) != (base, name):
                 change = schema.log.update().where(schema.log.c.id == known.id)
                 await connection.execute(change.values(base=base, name=name))
             row = await _log_row(connection, schema.log.c.id == known.id)
-            return _log(row)
+            return log_of(row)
 
     async def logs(self) -> list[Log]:
         """Every log, the node's own first."""
         async with reading(self._engine) as connection:
             rows = await connection.execute(schema.log.select().order_by(schema.log.c.own.desc(), schema.log.c.name))
-            return [_log(row) for row in rows]
+            return [log_of(row) for row in rows]
 
     async def log(self, log_id: int) -> Log:
         async with reading(self._engine) as connection:
-            return _log(await _log_row(connection, schema.log.c.id == log_id))
+            return log_of(await _log_row(connection, schema.log.c.id == log_id))
 
     # Appending
 
@@ -149,7 +87,7 @@ class Store:
         """
         async with writing(self._engine) as connection:
             row = await _log_row(connection, schema.log.c.id == log_id)
-            log = _log(row)
+            log = log_of(row)
             current = await _versions(connection, log_id, [entry.record for entry in entries])
             _check_next(entries, current, log.published)
             frontier = log.frontier.append(entry.verified.leaf for entry in entries)
@@ -171,7 +109,7 @@ class Store:
     async def refresh_checkpoint(self, log_id: int, checkpoint: Callable[[int, bytes], str]) -> str:
         """Sign the own log as it stands once more, so that peers see it is alive."""
         async with writing(self._engine) as connection:
-            log = _log(await _log_row(connection, schema.log.c.id == log_id))
+            log = log_of(await _log_row(connection, schema.log.c.id == log_id))
             text = checkpoint(log.size, log.frontier.root)
             change = schema.log.update().where(schema.log.c.id == log_id)
             await connection.execute(change.values(checkpoint=text))
@@ -184,7 +122,7 @@ class Store:
         no longer at ``after``: another process follows the same peer.
         """
         async with writing(self._engine) as connection:
-            log = _log(await _log_row(connection, schema.log.c.id == log_id))
+            log = log_of(await _log_row(connection, schema.log.c.id == log_id))
             if log.size != after:
                 raise Conflict(f"The copy of {log.did} stands at {log.size}, not at {after}.")
             current = await _versions(connection, log_id, [entry.record for entry in entries])
@@ -210,7 +148,7 @@ class Store:
         visible are dropped, and the next run fetches them again.
         """
         async with writing(self._engine) as connection:
-            log = _log(await _log_row(connection, schema.log.c.id == log_id))
+            log = log_of(await _log_row(connection, schema.log.c.id == log_id))
             matches = log.size == size and log.frontier.root == root
             values: dict[str, Any] = {"checkpoint": checkpoint}
             if matches:
@@ -229,10 +167,10 @@ class Store:
     async def drop_pending(self, log_id: int) -> Log:
         """Forget the entries of a peer that were never proved; the log as it then stands."""
         async with writing(self._engine) as connection:
-            log = _log(await _log_row(connection, schema.log.c.id == log_id))
+            log = log_of(await _log_row(connection, schema.log.c.id == log_id))
             values = await _drop_pending(connection, log)
             await connection.execute(schema.log.update().where(schema.log.c.id == log_id).values(**values))
-            return _log(await _log_row(connection, schema.log.c.id == log_id))
+            return log_of(await _log_row(connection, schema.log.c.id == log_id))
 
     async def set_fingerprint(self, log_id: int, fingerprint: str) -> None:
         async with writing(self._engine) as connection:
@@ -253,14 +191,14 @@ class Store:
         )
         async with reading(self._engine) as connection:
             rows = await connection.execute(schema.entry.select().where(where).order_by(schema.entry.c.position))
-            return [_stored(row) for row in rows]
+            return [entry_of(row) for row in rows]
 
     async def quarantined(self) -> list[StoredEntry]:
         """Every entry that is kept but not shown, in the order of the logs."""
         query = schema.entry.select().where(schema.entry.c.quarantine != "")
         async with reading(self._engine) as connection:
             rows = await connection.execute(query.order_by(schema.entry.c.log_id, schema.entry.c.position))
-            return [_stored(row) for row in rows]
+            return [entry_of(row) for row in rows]
 
     async def release(self, log_id: int, positions: Iterable[int]) -> None:
         """Take entries out of quarantine."""
@@ -295,7 +233,7 @@ class Store:
                 )
                 query = schema.entry.select().join(newest, schema.entry.c.position == newest.c.position)
                 for row in await connection.execute(query.where(schema.entry.c.log_id == log_id)):
-                    found[row.record] = _stored(row)
+                    found[row.record] = entry_of(row)
         return found
 
     async def counts(self, log_id: int) -> dict[str, int]:
@@ -359,38 +297,6 @@ def _chunks(records: Iterable[str]) -> Iterator[list[str]]:
 
 async def _log_row(connection: AsyncConnection, where: sa.ColumnElement[bool]) -> Any:
     return (await connection.execute(schema.log.select().where(where))).one_or_none()
-
-
-def _log(row: Any) -> Log:
-    if row is None:
-        raise StorageFailed("The log is not in the database.", remedy="Run `procirc init`.")
-    return Log(
-        id=row.id,
-        did=row.did,
-        base=row.base,
-        name=row.name,
-        own=bool(row.own),
-        frontier=Frontier.decode(row.size, row.frontier),
-        verified=Frontier.decode(row.verified_size, row.verified_frontier),
-        published=row.published,
-        keys=Keys(row.record_key, row.log_key) if row.record_key else None,
-        fingerprint=row.fingerprint,
-        checkpoint=row.checkpoint,
-    )
-
-
-def _stored(row: Any) -> StoredEntry:
-    return StoredEntry(
-        log_id=row.log_id,
-        position=row.position,
-        record=row.record,
-        kind=row.kind,
-        version=row.version,
-        published=row.published,
-        signed=Signed(row.body, Proof(row.published, row.method, row.signature)),
-        leaf=row.leaf,
-        quarantine=row.quarantine,
-    )
 
 
 async def _versions(connection: AsyncConnection, log_id: int, records: Sequence[str]) -> dict[str, int]:

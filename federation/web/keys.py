@@ -8,7 +8,8 @@ from federation.config import Config
 from federation.feed import Feed
 from federation.publish import Clock, Publisher
 from federation.search import Follower, Search
-from federation.store.store import Log, Store
+from federation.store.rows import Log
+from federation.store.store import Store
 from federation.web.locale import Locales
 from federation.workers import Workers
 

@@ -13,7 +13,8 @@ from federation.records import jsonld
 from federation.records.canonical import Literal, Term, read
 from federation.records.kinds import Field, FieldType, Kind, Vocabulary, in_language
 from federation.records.record import Record, address_of, assemble
-from federation.store.store import Log, Store, StoredEntry
+from federation.store.rows import Log, StoredEntry
+from federation.store.store import Store
 from federation.web import pages
 from federation.web.keys import CONFIG, LOG, SEARCH, STORE, WORKERS
 from federation.web.locale import Language

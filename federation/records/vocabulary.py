@@ -1,0 +1,251 @@
+"""Reading ``vocab/``: shapes become kinds and fields, concept schemes become code lists.
+
+Shapes that this program could not honour are refused by name when the vocabulary is read, rather than
+half understood later.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+import rdflib
+from rdflib import DCTERMS, RDF, RDFS, SH, SKOS, URIRef
+from rdflib import XSD as XSD_NS
+from rdflib.collection import Collection
+
+from federation.errors import Misconfigured
+from federation.records.canonical import PC
+from federation.records.kinds import Concept, Field, FieldType, Kind, Scheme, Vocabulary
+
+PCN: Final = rdflib.Namespace(PC)
+CODE_IDENTIFIER: Final = URIRef("http://www.w3.org/ns/shacl#codeIdentifier")
+"""From SHACL 1.2 Core; rdflib knows SHACL 1.0."""
+_BY_DATATYPE: Final = {
+    RDF.langString: FieldType.TEXT,
+    XSD_NS.string: FieldType.STRING,
+    XSD_NS.integer: FieldType.INTEGER,
+    XSD_NS.decimal: FieldType.DECIMAL,
+    XSD_NS.boolean: FieldType.BOOLEAN,
+    XSD_NS.dateTime: FieldType.DATETIME,
+}
+_DATES: Final = {str(XSD_NS.date), str(XSD_NS.gYearMonth), str(XSD_NS.gYear)}
+
+
+def default_folder() -> Path:
+    """Where the vocabulary lies: beside the package in a checkout, inside it in a wheel."""
+    inside = Path(__file__).parent.parent / "vocab"
+    return inside if inside.is_dir() else Path(__file__).parent.parent.parent / "vocab"
+
+
+def vocabulary_files(folder: Path) -> list[Path]:
+    """The Turtle files of a vocabulary, in a fixed order. Raises Misconfigured when there are none."""
+    found = sorted(folder.rglob("*.ttl"))
+    if not found:
+        raise Misconfigured(f"There is no vocabulary in {folder}.", remedy="Point `vocabulary` at the vocab folder.")
+    return found
+
+
+def graph_of(folder: Path) -> rdflib.Graph:
+    """The whole vocabulary as one graph. Raises Misconfigured naming the file that cannot be read."""
+    graph = rdflib.Graph()
+    for path in vocabulary_files(folder):
+        try:
+            graph.parse(path, format="turtle")
+        except Exception as error:  # rdflib raises many kinds; all of them mean the same here
+            raise Misconfigured(f"The vocabulary file {path} cannot be read: {error}") from error
+    return graph
+
+
+def load_vocabulary(folder: Path | None = None) -> Vocabulary:
+    """Read a vocabulary. Raises Misconfigured for shapes this program cannot use."""
+    folder = folder or default_folder()
+    reader = _Reader(graph_of(folder))
+    vocabulary = reader.vocabulary(folder)
+    _check_terms(vocabulary)
+    return vocabulary
+
+
+def _check_terms(vocabulary: Vocabulary) -> None:
+    """One name, one property, one type: the JSON-LD context is flat."""
+    seen: dict[str, Field] = {}
+    for kind in (*vocabulary.kinds.values(), *vocabulary.parts.values()):
+        for each in kind.fields:
+            other = seen.setdefault(each.name, each)
+            if (other.path, other.type) != (each.path, each.type):
+                raise Misconfigured(
+                    f"The term {each.name!r} of {kind.name} means <{each.path}> ({each.type.value}) here "
+                    f"and <{other.path}> ({other.type.value}) elsewhere.",
+                    remedy="Give one of them another sh:codeIdentifier.",
+                )
+
+
+class _Reader:
+    """Reads one graph; a class only because every step needs the graph."""
+
+    def __init__(self, graph: rdflib.Graph) -> None:
+        self.graph = graph
+
+    def vocabulary(self, folder: Path) -> Vocabulary:
+        shapes = [
+            shape
+            for shape in self.graph.subjects(RDF.type, SH.NodeShape)
+            if self.graph.value(shape, SH.targetClass) is not None
+        ]
+        used_as_part = set(self.graph.objects(None, SH.node)) - set(self.inherited(shapes))
+        read = {shape: self.kind(shape) for shape in shapes}
+        return Vocabulary(
+            folder=folder,
+            kinds={kind.name: kind for shape, kind in read.items() if shape not in used_as_part},
+            parts={kind.name: kind for shape, kind in read.items() if shape in used_as_part},
+            schemes=self.schemes(),
+            groups={
+                str(group): (self.number(group, SH.order), self.texts(group, RDFS.label))
+                for group in self.graph.subjects(RDF.type, SH.PropertyGroup)
+            },
+        )
+
+    def inherited(self, shapes: Iterable[rdflib.term.Node]) -> Iterator[rdflib.term.Node]:
+        for shape in shapes:
+            yield from self.graph.objects(shape, SH.node)
+
+    def kind(self, shape: rdflib.term.Node) -> Kind:
+        graph = self.graph
+        name, target = graph.value(shape, CODE_IDENTIFIER), graph.value(shape, SH.targetClass)
+        if name is None or not re.fullmatch(r"[a-z][a-z0-9-]*", str(name)):
+            raise Misconfigured(f"The shape <{shape}> has no sh:codeIdentifier of the form a-z0-9-.")
+        properties = set(graph.objects(shape, SH.property))
+        for parent in graph.objects(shape, SH.node):
+            properties |= set(graph.objects(parent, SH.property))
+        advised = {
+            str(graph.value(each, SH.path))
+            for each in properties
+            if graph.value(each, SH.severity) == SH.Warning and graph.value(each, SH.minCount) is not None
+        }
+        fields = [self.field(each, advised) for each in properties if graph.value(each, CODE_IDENTIFIER) is not None]
+        return Kind(
+            name=str(name),
+            iri=str(target),
+            shape=str(shape),
+            fields=tuple(sorted(fields, key=lambda each: (each.order, each.name))),
+            any_of=self.any_of(properties),
+            labels=self.texts(shape, RDFS.label),
+            help=self.texts(shape, RDFS.comment),
+            order=self.number(shape, SH.order),
+            managed=graph.value(shape, PCN.managed) is not None,
+        )
+
+    def any_of(self, properties: Iterable[rdflib.term.Node]) -> tuple[tuple[str, ...], ...]:
+        rules = []
+        for each in properties:
+            choice = self.graph.value(self.graph.value(each, SH.path), SH.alternativePath)
+            if choice is not None:
+                rules.append(tuple(str(path) for path in Collection(self.graph, choice)))
+        return tuple(sorted(rules))
+
+    def field(self, shape: rdflib.term.Node, advised: set[str]) -> Field:
+        graph = self.graph
+        path, name = graph.value(shape, SH.path), graph.value(shape, CODE_IDENTIFIER)
+        if not isinstance(path, URIRef):
+            raise Misconfigured(f"The path of <{shape}> is not a single property.")
+        maximum = graph.value(shape, SH.maxCount)
+        part = graph.value(shape, SH.node)
+        pattern = graph.value(shape, SH.pattern)
+        return Field(
+            name=str(name),
+            path=str(path),
+            type=self.type_of(shape),
+            minimum=int(self.number(shape, SH.minCount)),
+            maximum=None if maximum is None else int(str(maximum)),
+            labels=self.texts(shape, SH.name),
+            help=self.texts(shape, SH.description),
+            order=self.number(shape, SH.order),
+            group=str(graph.value(shape, SH.group) or ""),
+            schemes=tuple(sorted(str(each) for each in graph.objects(shape, PCN.scheme))),
+            code_space=str(graph.value(shape, PCN.codeSpace) or ""),
+            refers_to=tuple(sorted(self.kind_name(each) for each in graph.objects(shape, PCN.refersTo))),
+            part=str(graph.value(part, CODE_IDENTIFIER)) if part is not None else "",
+            pattern=re.compile(str(pattern)) if pattern is not None else None,
+            max_length=self.maybe(shape, SH.maxLength),
+            min_inclusive=self.maybe(shape, SH.minInclusive),
+            facet=str(graph.value(shape, PCN.facet) or ""),
+            search=str(graph.value(shape, PCN.searchField) or ""),
+            managed=graph.value(shape, PCN.managed) is not None,
+            advised=str(path) in advised,
+        )
+
+    def type_of(self, shape: rdflib.term.Node) -> FieldType:
+        graph = self.graph
+        datatype = graph.value(shape, SH.datatype)
+        if isinstance(datatype, URIRef) and datatype in _BY_DATATYPE:
+            return _BY_DATATYPE[datatype]
+        choices = graph.value(shape, SH["or"])
+        if choices is not None:
+            offered = {str(graph.value(each, SH.datatype)) for each in Collection(graph, choices)}
+            if offered == _DATES:
+                return FieldType.DATE
+        if graph.value(shape, SH.nodeKind) == SH.IRI:
+            if graph.value(shape, PCN.scheme) is not None:
+                return FieldType.CONCEPT
+            if graph.value(shape, PCN.refersTo) is not None:
+                return FieldType.RECORD
+            return FieldType.PART if graph.value(shape, SH.node) is not None else FieldType.IRI
+        raise Misconfigured(f"<{shape}> says neither sh:datatype nor sh:nodeKind sh:IRI in a way known here.")
+
+    def kind_name(self, target: rdflib.term.Node) -> str:
+        shape = self.graph.value(None, SH.targetClass, target)
+        name = self.graph.value(shape, CODE_IDENTIFIER) if shape is not None else None
+        if name is None:
+            raise Misconfigured(f"pc:refersTo names <{target}>, which no shape targets.")
+        return str(name)
+
+    def schemes(self) -> dict[str, Scheme]:
+        graph = self.graph
+        members: dict[str, list[Concept]] = {str(scheme): [] for scheme in graph.subjects(RDF.type, SKOS.ConceptScheme)}
+        for subject in graph.subjects(RDF.type, SKOS.Concept):
+            concept = self.concept(subject)
+            members.setdefault(concept.scheme, []).append(concept)
+        return {
+            iri: Scheme(
+                iri=iri,
+                labels=self.texts(URIRef(iri), SKOS.prefLabel),
+                facet=str(graph.value(URIRef(iri), PCN.facet) or ""),
+                order=int(self.number(URIRef(iri), SH.order)),
+                concepts={each.iri: each for each in sorted(concepts, key=lambda c: (c.order, c.iri))},
+                topic=graph.value(URIRef(iri), PCN.topic) is not None,
+            )
+            for iri, concepts in sorted(members.items())
+        }
+
+    def concept(self, subject: rdflib.term.Node) -> Concept:
+        alternatives: dict[str, list[str]] = {}
+        for label in self.graph.objects(subject, SKOS.altLabel):
+            alternatives.setdefault(_language_of(label), []).append(str(label))
+        return Concept(
+            iri=str(subject),
+            scheme=str(self.graph.value(subject, SKOS.inScheme)),
+            code=str(self.graph.value(subject, SKOS.notation) or str(subject).rsplit("/", 1)[-1]),
+            labels=self.texts(subject, SKOS.prefLabel),
+            alternatives={tag: tuple(sorted(texts)) for tag, texts in sorted(alternatives.items())},
+            definition=self.texts(subject, SKOS.definition) or self.texts(subject, DCTERMS.description),
+            broader=tuple(sorted(str(each) for each in self.graph.objects(subject, SKOS.broader))),
+            order=int(self.number(subject, SH.order)),
+        )
+
+    def texts(self, subject: rdflib.term.Node, predicate: URIRef) -> dict[str, str]:
+        found = {_language_of(each): str(each) for each in self.graph.objects(subject, predicate)}
+        return dict(sorted(found.items()))
+
+    def number(self, subject: rdflib.term.Node, predicate: URIRef) -> float:
+        value = self.graph.value(subject, predicate)
+        return float(str(value)) if value is not None else 0.0
+
+    def maybe(self, subject: rdflib.term.Node, predicate: URIRef) -> int | None:
+        value = self.graph.value(subject, predicate)
+        return int(str(value)) if value is not None else None
+
+
+def _language_of(node: rdflib.term.Node) -> str:
+    return (node.language or "") if isinstance(node, rdflib.Literal) else ""

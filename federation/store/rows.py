@@ -1,0 +1,106 @@
+"""What the store hands out: a log as it stands, an entry as it is kept, a peer as a coordinator sees it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from federation.errors import StorageFailed
+from federation.log.keys import Keys
+from federation.log.merkle import Frontier
+from federation.log.trust import Standing
+from federation.records.proof import Proof, Signed
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """A log as it stands: ``size`` entries kept, ``verified_size`` of them proved and visible."""
+
+    id: int
+    did: str
+    base: str
+    name: str
+    own: bool
+    frontier: Frontier
+    verified: Frontier
+    published: str
+    keys: Keys | None
+    fingerprint: str
+    checkpoint: str
+
+    @property
+    def size(self) -> int:
+        return self.frontier.size
+
+    @property
+    def verified_size(self) -> int:
+        return self.verified.size
+
+    def standing(self, expected: str = "") -> Standing:
+        """What ``trust.judge`` needs to go on from here."""
+        return Standing(self.did, self.base, self.keys, self.size, self.published, expected)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEntry:
+    """An entry as it is kept."""
+
+    log_id: int
+    position: int
+    record: str
+    kind: str
+    version: int
+    published: str
+    signed: Signed
+    leaf: bytes
+    quarantine: str
+
+
+@dataclass(frozen=True, slots=True)
+class PeerState:
+    """How things stand with a peer, as a coordinator sees it. Times are UTC text, empty if never."""
+
+    log_id: int
+    state: str = "new"
+    reason: str = ""
+    detail: str = ""
+    evidence: str = ""
+    since: str = ""
+    last_success: str = ""
+    last_attempt: str = ""
+    next_attempt: str = ""
+    failures: int = 0
+    claimed_size: int = 0
+    etag: str = ""
+
+
+def log_of(row: Any) -> Log:
+    if row is None:
+        raise StorageFailed("The log is not in the database.", remedy="Run `procirc init`.")
+    return Log(
+        id=row.id,
+        did=row.did,
+        base=row.base,
+        name=row.name,
+        own=bool(row.own),
+        frontier=Frontier.decode(row.size, row.frontier),
+        verified=Frontier.decode(row.verified_size, row.verified_frontier),
+        published=row.published,
+        keys=Keys(row.record_key, row.log_key) if row.record_key else None,
+        fingerprint=row.fingerprint,
+        checkpoint=row.checkpoint,
+    )
+
+
+def entry_of(row: Any) -> StoredEntry:
+    return StoredEntry(
+        log_id=row.log_id,
+        position=row.position,
+        record=row.record,
+        kind=row.kind,
+        version=row.version,
+        published=row.published,
+        signed=Signed(row.body, Proof(row.published, row.method, row.signature)),
+        leaf=row.leaf,
+        quarantine=row.quarantine,
+    )
