@@ -18,6 +18,8 @@ from itertools import islice
 from operator import lt
 from typing import Final, NamedTuple, TypeAlias
 
+import pyoxigraph
+
 from federation.errors import NotCanonical, PoisonGraph, TooLarge
 
 RDF: Final = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
@@ -67,8 +69,18 @@ _UNESCAPES = {"t": "\t", "b": "\b", "n": "\n", "r": "\r", "f": "\f", '"': '"', "
 
 
 def is_iri(text: str) -> bool:
-    """Whether the text is an absolute IRI that needs no escape in N-Quads."""
-    return _IRI.fullmatch(text) is not None
+    """Whether the text is an absolute IRI (RFC 3987) that needs no escape in N-Quads and is in NFC."""
+    if not _IRI.fullmatch(text) or not _is_nfc(text):
+        return False
+    try:
+        pyoxigraph.NamedNode(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_nfc(text: str) -> bool:
+    return text.isascii() or unicodedata.is_normalized("NFC", text)
 
 
 def _calendar(parse: Callable[[str], object], shape: str) -> Callable[[str], bool]:
@@ -139,8 +151,6 @@ def read(body: str) -> list[Triple]:
     lines.pop()
     if not all(map(lt, lines, islice(lines, 1, None))):
         raise NotCanonical("The lines of the body are not sorted, or one is repeated.")
-    if not body.isascii() and not unicodedata.is_normalized("NFC", body):
-        raise NotCanonical("The body is not in Unicode normal form NFC.")
     return [read_line(line) for line in lines]
 
 
@@ -149,22 +159,26 @@ def read_line(line: str) -> Triple:
     try:
         subject, predicate, rest = line.split(" ", 2)
         text = rest.removesuffix(" .")
+        if len(text) + 2 != len(rest):
+            raise refusal(line)
         term = _short_term(text) if len(text) < _MEMO else _term(text)
-        if len(text) + 2 == len(rest):
-            return _iri(subject), _iri(predicate), term
-    except (ValueError, NotCanonical) as error:
+        return _iri(subject), _iri(predicate), term
+    except ValueError as error:
         raise refusal(line) from error
-    raise refusal(line)
 
 
 def _term(text: str) -> Term:
+    """One object from its text. Raises ValueError where it is none, NotCanonical for a form not accepted."""
     match = _OBJECT.fullmatch(text)
     if match is None:
-        raise NotCanonical("no term")
+        raise ValueError(text)
     iri, value, datatype, language = match.groups()
     if iri is not None:
-        return sys.intern(iri)
+        return _iri(text)
     literal = Literal(unescape(value), datatype or "", language or "")
+    # The value, not its escaped text: an accent may follow an escaped line feed, and is none of an n.
+    if not _is_nfc(literal.value):
+        raise NotCanonical("A text is not in Unicode normal form NFC.")
     check_literal(literal)
     return literal
 
@@ -174,8 +188,8 @@ _short_term = lru_cache(1 << 15)(_term)
 
 @lru_cache(1 << 15)
 def _iri(text: str) -> str:
-    if text[:1] != "<" or text[-1:] != ">" or not _IRI.fullmatch(text, 1, len(text) - 1):
-        raise NotCanonical("no IRI")
+    if text[:1] != "<" or text[-1:] != ">" or not is_iri(text[1:-1]):
+        raise ValueError(text)
     return sys.intern(text[1:-1])
 
 
@@ -188,7 +202,11 @@ def refusal(line: str) -> NotCanonical:
 
 def check_size(body: str) -> None:
     """Raise TooLarge when a body is beyond the limits of bytes or triples."""
-    if len(body) > MAX_BODY or (len(body) * 4 > MAX_BODY and len(body.encode(errors="replace")) > MAX_BODY):
+    try:
+        size = len(body.encode())
+    except UnicodeEncodeError as error:
+        raise NotCanonical("The body holds half a surrogate pair, which is no Unicode text.") from error
+    if size > MAX_BODY:
         raise TooLarge(f"A record may be {MAX_BODY:,} bytes at most.")
     if body.count("\n") > MAX_TRIPLES:
         raise TooLarge(f"A record may hold {MAX_TRIPLES:,} statements at most.")

@@ -223,6 +223,9 @@ def _texts(draft: Draft, each: Field, value: Any, reading: _Reading) -> list[Ter
         if not isinstance(text, str) or not isinstance(tag, str) or not is_language(tag.lower()):
             reading.fault(draft, each.name, f"{str(tag)[:40]!r} is not a language with a text.", "Use nl, en, da …")
             continue
+        if any(isinstance(term, Literal) and term.language == tag.lower() for term in terms):
+            reading.fault(draft, each.name, f"There are two texts in {tag.lower()!r}.", "Keep one of them.")
+            continue
         cleaned = _clean(text)
         name = f"{each.name}@{tag}" if f"{each.name}@{tag}" in draft.place.columns else each.name
         limit = each.max_length or MAX_LITERAL // 4

@@ -20,6 +20,7 @@ from federation.errors import BadProof, InvalidRequest, NotCanonical, PoisonGrap
 from federation.records.canonical import DCT, RDF, TYPE, XSD, Literal, Term, Triple, read, write
 from federation.records.kinds import Field, FieldType, Kind, Vocabulary
 from federation.records.proof import Proof, Signed
+from federation.records.shapes import DATES
 
 CONTEXT: Final = "https://w3id.org/procirc/context/v1"
 DATA_INTEGRITY: Final = "https://w3id.org/security/data-integrity/v2"
@@ -101,16 +102,33 @@ def _member(
     field: Field, values: list[Term], nodes: Mapping[str, Sequence[tuple[str, Term]]], vocabulary: Vocabulary
 ) -> Any:
     if field.type is FieldType.TEXT:
-        return {v.language: v.value for v in sorted(values, key=str) if isinstance(v, Literal)}
+        texts = {v.language: v.value for v in sorted(values, key=str) if isinstance(v, Literal)}
+        if len(texts) != len(values) or "" in texts:
+            raise NotCanonical(f"The texts of {field.name} are not one for each language.")
+        return texts
     if field.type is FieldType.PART:
-        return [_object(str(v), nodes, vocabulary) for v in sorted(map(str, values))]
+        return [_object(_part(v, field, nodes), nodes, vocabulary) for v in sorted(values, key=str)]
     items = [_scalar(field, value) for value in values]
     return items[0] if field.single and len(items) == 1 else items
 
 
+def _part(value: Term, field: Field, nodes: Mapping[str, Sequence[tuple[str, Term]]]) -> str:
+    # A hash IRI is never a record, and parts hold no parts: so this cannot go round in circles.
+    if not isinstance(value, str) or "#" not in value or value not in nodes:
+        raise NotCanonical(f"A value of {field.name} is not a part of the record.")
+    if any(isinstance(inner, str) and "#" in inner and inner in nodes for _, inner in nodes[value]):
+        raise NotCanonical("A part of a record has parts of its own.")
+    return value
+
+
 def _scalar(field: Field, value: Term) -> Any:
-    if isinstance(value, str):
+    if field.type in _LINKS:
+        if not isinstance(value, str):
+            raise NotCanonical(f"A value of {field.name} is not an address.")
         return value
+    expected = {_COERCED.get(field.type, "")} | (DATES if field.type is FieldType.DATE else set())
+    if not isinstance(value, Literal) or value.language or value.datatype not in expected:
+        raise NotCanonical(f"A value of {field.name} is not a {field.type.value}.")
     if field.type is FieldType.INTEGER:
         return int(value.value)
     if field.type is FieldType.BOOLEAN:

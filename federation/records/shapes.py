@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from typing import Final, NamedTuple
 from typing import Literal as OneOf
 
@@ -35,7 +36,7 @@ class Finding(NamedTuple):
     value: str = ""
 
 
-_DATES: Final = frozenset({XSD + "date", XSD + "gYearMonth", XSD + "gYear"})
+DATES: Final = frozenset({XSD + "date", XSD + "gYearMonth", XSD + "gYear"})
 _DATATYPES: Final = {
     FieldType.TEXT: LANG_STRING,
     FieldType.STRING: XSD + "string",
@@ -138,7 +139,7 @@ class _FieldCheck:
         elif datatype:
             self.add("Datatype", lambda v: isinstance(v, Literal) and datatype_of(v) == datatype)
         elif field.type is FieldType.DATE:
-            self.add("Or", lambda v: isinstance(v, Literal) and v.datatype in _DATES)
+            self.add("Or", lambda v: isinstance(v, Literal) and v.datatype in DATES)
         else:
             self.add("NodeKind", lambda v: isinstance(v, str))
         if field.max_length is not None:
@@ -169,11 +170,13 @@ class _FieldCheck:
 
 
 def _at_least(value: Literal, least: int) -> bool:
-    return (
-        value.datatype == XSD + "integer"
-        and re.fullmatch(r"-?[0-9]+", value.value) is not None
-        and (int(value.value) >= least)
-    )
+    """Numbers compare as numbers; what is no number is not at least anything (SHACL section 4.3.3)."""
+    if value.datatype not in (XSD + "integer", XSD + "decimal"):
+        return False
+    try:
+        return Decimal(value.value) >= least
+    except InvalidOperation:
+        return False
 
 
 @dataclass(frozen=True, slots=True)
