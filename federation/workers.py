@@ -8,6 +8,7 @@ about a second, so the pool is made only when there is bulk work.
 from __future__ import annotations
 
 import asyncio
+import gc
 import multiprocessing
 import os
 import signal
@@ -59,6 +60,10 @@ def _start(folder: Path) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     threading.Thread(target=_follow_parent, daemon=True).start()
     _tools = Tools(load_vocabulary(folder))
+    # The vocabulary is a hundred thousand objects that live as long as the process: walking over them
+    # at every full collection would cost more than reading the records does.
+    gc.collect()
+    gc.freeze()
 
 
 def _follow_parent() -> None:

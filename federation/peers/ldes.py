@@ -54,7 +54,7 @@ def read_page(data: bytes, *, url: str, base: str) -> Page:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise BadPage(f"{url} is not UTF-8.") from error
-    statements, bodies = _split(text, url, f"<{base}/log/")
+    statements, bodies = _split(text, url, base)
     stream = f"<{base}/feed#stream>"
     about = dict.fromkeys(_objects(statements, stream, TREE + "member"))
     if len(about) > MAX_MEMBERS:
@@ -72,24 +72,34 @@ def read_page(data: bytes, *, url: str, base: str) -> Page:
     )
 
 
-def _split(text: str, url: str, member: str) -> tuple[Statements, dict[str, list[str]]]:
-    """The default graph as raw tokens, and the lines of every body without their graph."""
+def _split(text: str, url: str, base: str) -> tuple[Statements, dict[str, str]]:
+    """The default graph as raw tokens, and every body without its graph, as the lines stand on the page.
+
+    The lines of a body end in its graph; they are taken as one block and stripped at once, since this is
+    most of what a page is.
+    """
     if text and not text.endswith("\n"):
         raise BadPage(f"{url} breaks off in the middle of a line.")
     statements: Statements = {}
-    bodies: dict[str, list[str]] = {}
-    last, lines = "", list[str]()
-    for line in text.split("\n")[:-1]:
-        triple, _, graph = line[:-2].rpartition(" ")
-        if graph.startswith(member) and triple.count(" ") >= 2 and line.endswith("> ."):
-            if graph != last:
-                last, lines = graph, bodies.setdefault(graph, [])
-            lines.append(triple)
+    bodies: dict[str, str] = {}
+    member, listing = f"<{base}/log/", f"<{base}/feed#stream> "
+    lines = text.split("\n")
+    at, last = 0, len(lines) - 1
+    while at < last:
+        line = lines[at]
+        graph = line[line.rfind(" ", 0, -2) + 1 : -2]
+        if graph.startswith(member) and line.endswith("> .") and not line.startswith(listing) and line.count(" ") > 3:
+            start, ending = at, f" {graph} ."
+            while at < last and lines[at].endswith(ending):
+                at += 1
+            block = "\n".join(lines[start:at]) + "\n"
+            bodies[graph] = bodies.get(graph, "") + block.replace(ending + "\n", " .\n")
             continue
         tokens = line.split(" ", 2)
         if len(tokens) != 3 or not tokens[2].endswith(" ."):
             raise BadPage(f"{url} holds a line that is not N-Quads: {line[:100]!r}.")
         statements.setdefault(tokens[0], []).append((tokens[1], tokens[2][:-2]))
+        at += 1
     return statements, bodies
 
 
@@ -118,14 +128,13 @@ def _iri(token: str, url: str) -> str:
     return token[1:-1]
 
 
-def _claim(member: str, statements: Statements, bodies: dict[str, list[str]], url: str, base: str) -> Claimed:
+def _claim(member: str, statements: Statements, bodies: dict[str, str], url: str, base: str) -> Claimed:
     position = _integer(_one(statements, member, PC + "position", url), url)
     if member != f"<{base}/log/{position}>":
         raise BadPage(f"{url}: {member[:200]} is not the address of position {position}.")
-    lines = bodies.get(member)
-    if not lines:
+    body = bodies.get(member)
+    if body is None:
         raise BadPage(f"{url}: there is no body for {member[:200]}.")
-    body = "".join(f"{line} .\n" for line in sorted(lines))
     if len(body) > MAX_BODY:
         raise OversizedResponse(f"{url}: the body of {member[:200]} is larger than {MAX_BODY:,} bytes.")
     activity = _iri(_one(statements, member, TYPE, url), url)

@@ -151,20 +151,18 @@ def read(body: str) -> list[Triple]:
     lines.pop()
     if not all(map(lt, lines, islice(lines, 1, None))):
         raise NotCanonical("The lines of the body are not sorted, or one is repeated.")
-    return [read_line(line) for line in lines]
-
-
-def read_line(line: str) -> Triple:
-    """One statement of canonical N-Quads without a graph. Raises NotCanonical, TooLarge."""
-    try:
-        subject, predicate, rest = line.split(" ", 2)
-        text = rest.removesuffix(" .")
-        if len(text) + 2 != len(rest):
-            raise refusal(line)
-        term = _short_term(text) if len(text) < _MEMO else _term(text)
-        return _iri(subject), _iri(predicate), term
-    except ValueError as error:
-        raise refusal(line) from error
+    triples: list[Triple] = []
+    for line in lines:
+        try:
+            subject, predicate, rest = line.split(" ", 2)
+            text = rest.removesuffix(" .")
+            if len(text) + 2 != len(rest):
+                raise refusal(line)
+            term = _short_term(text) if len(text) < _MEMO else _term(text)
+            triples.append((_iri(subject), _iri(predicate), term))
+        except ValueError as error:
+            raise refusal(line) from error
+    return triples
 
 
 def _term(text: str) -> Term:

@@ -243,7 +243,11 @@ def _texts(draft: Draft, each: Field, value: Any, reading: _Reading) -> list[Ter
 
 
 def _unencodable(text: str) -> bool:
-    return any(0xD800 <= ord(character) <= 0xDFFF for character in text)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def _clean(text: str) -> str:

@@ -13,9 +13,13 @@ from rdflib import RDF, SH, BNode, Graph, URIRef
 from rdflib.collection import Collection
 
 from federation.records.canonical import TYPE, Term, Triple
-from federation.records.kinds import Vocabulary
+from federation.records.kinds import FieldType, Vocabulary
 from federation.records.shapes import Finding, choice_path, datatype_of
 from federation.records.vocabulary import PCN, graph_of
+
+
+DATATYPE_OF: Final = "urn:datatype-of:"
+"""Prefix of the property by which the data tell pyshacl the datatype of a date."""
 
 
 class Shacl:
@@ -32,6 +36,7 @@ class Shacl:
         empty = DataGraph.from_rdflib_graph(rdflib.Graph())
         self._validator: Any = Validator(empty, shacl_graph=runtime_shapes(vocabulary.folder))
         self._classes = _classes_of_concepts(vocabulary)
+        self._chosen = {each.path for each in vocabulary.every_field() if each.type is FieldType.DATE}
         self._one_at_a_time = threading.Lock()
 
     def findings(self, records: Sequence[Sequence[Triple]]) -> list[Finding]:
@@ -41,6 +46,9 @@ class Shacl:
         for triples in records:
             for subject, predicate, value in triples:
                 graph.add((_node(subject), _node(predicate), _term(value)))
+                if predicate in self._chosen:
+                    datatype = "urn:no-literal" if isinstance(value, str) else datatype_of(value)
+                    graph.add((_node(subject), _node(DATATYPE_OF + predicate), _node(datatype)))
                 if isinstance(value, str) and value in self._classes:
                     concepts.add(value)
         for concept in concepts:
@@ -79,10 +87,12 @@ def _results(report: rdflib.Graph) -> Iterator[Finding]:
     for result in report.objects(None, SH.result):
         component = str(report.value(result, SH.sourceConstraintComponent)).rsplit("#", 1)[-1]
         constraint = component.removesuffix("ConstraintComponent")
+        path = report.value(result, SH.resultPath)
+        restated = {"Class": "In", "In": "Or" if str(path).startswith(DATATYPE_OF) else "In"}
         yield Finding(
             node=str(report.value(result, SH.focusNode)),
-            path=_path(report, report.value(result, SH.resultPath)),
-            constraint="In" if constraint == "Class" else constraint,
+            path=_path(report, path),
+            constraint=restated.get(constraint, constraint),
             severity="warning" if report.value(result, SH.resultSeverity) == SH.Warning else "violation",
             value=str(report.value(result, SH.value) or ""),
         )
@@ -92,7 +102,7 @@ def _path(report: rdflib.Graph, path: rdflib.term.Node | None) -> str:
     choice = report.value(path, SH.alternativePath) if isinstance(path, BNode) else None
     if choice is not None:
         return choice_path(str(each) for each in Collection(report, choice))
-    return str(path or "")
+    return str(path or "").removeprefix(DATATYPE_OF)
 
 
 def runtime_shapes(folder: Path) -> Any:
@@ -116,7 +126,8 @@ def runtime_shapes(folder: Path) -> Any:
         )
         if whole.value(kind, SH.closed) is not None:
             ignored = URIRef(f"{kind}-ignored")
-            Collection(shapes, ignored, [RDF.type, *paths])
+            dated = [URIRef(DATATYPE_OF + path) for path in paths]
+            Collection(shapes, ignored, [RDF.type, *paths, *dated])
             shapes.add((kind, SH.closed, rdflib.Literal(True)))
             shapes.add((kind, SH.ignoredProperties, ignored))
         for each in properties:
@@ -125,6 +136,8 @@ def runtime_shapes(folder: Path) -> Any:
         if whole.value(each, SH.path) is None:
             continue
         _copy(whole, each, shapes, _JUDGED)
+        if whole.value(each, SH["or"]) is not None:
+            shapes += _datatype_shape(whole, each, shapes)
         schemes = sorted(str(scheme) for scheme in whole.objects(each, PCN.scheme))
         if schemes:
             shapes.add((each, SH["class"], URIRef(concept_class(schemes))))
@@ -148,12 +161,29 @@ _JUDGED: Final = frozenset(
         "pattern",
         "flags",
         "uniqueLang",
-        "or",
         "in",
         "hasValue",
         "severity",
     ]
 ) | {URIRef(TYPE)}
+
+
+def _datatype_shape(whole: Graph, shape: Any, shapes: Graph) -> Graph:
+    """A choice of datatypes as ``sh:in`` over the datatype itself, which ``Shacl`` adds to the data.
+
+    pyshacl would evaluate three nested shapes for every date, and write a report for each that fails.
+    """
+    branches = Collection(whole, whole.value(shape, SH["or"]))
+    offered = [datatype for each in branches for datatype in whole.objects(each, SH.datatype)]
+    made, choice = Graph(), URIRef(f"{shape}-datatype")
+    head = URIRef(f"{choice}-list")
+    Collection(made, head, offered)
+    made.add((choice, RDF.type, SH.PropertyShape))
+    made.add((choice, SH.path, URIRef(DATATYPE_OF + str(whole.value(shape, SH.path)))))
+    made.add((choice, SH["in"], head))
+    for target in shapes.objects(shape, SH.targetClass):
+        made.add((choice, SH.targetClass, target))
+    return made
 
 
 def concept_class(schemes: Iterable[str]) -> str:
