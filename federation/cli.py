@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import sys
 from collections.abc import Coroutine
@@ -12,21 +11,21 @@ from typing import Annotated, Any, TypeVar
 
 import structlog
 import typer
-from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+from rich.progress import Progress
 from rich.table import Table as Grid
 
 from federation import __version__, checks, demo, node, proving
 from federation import config as configs
 from federation.config import Config, PeerConfig
 from federation.errors import Exit, Fault, FederationError, InvalidTable, Misconfigured
-from federation.index.explanation import plain_text
 from federation.publish import Outcome
 from federation.records import jsonld, tables
 from federation.records.draft import Draft, nearest
+from federation.records.kinds import LANGUAGES
 from federation.records.tables import Table
-from federation.search import Request
+from federation.search import Found, Request
+from federation.terminal import explain, out, print_json, set_up_logging, show_hits, show_outcome
 from federation.web.api import draft_of
 
 app = typer.Typer(
@@ -40,8 +39,6 @@ app = typer.Typer(
 )
 peers_app = typer.Typer(help="The nodes this one follows.", no_args_is_help=True)
 app.add_typer(peers_app, name="peers")
-out = Console()
-err = Console(stderr=True)
 R = TypeVar("R")
 
 ConfigOption = Annotated[
@@ -56,28 +53,10 @@ def main() -> None:
     try:
         app(standalone_mode=True)
     except FederationError as error:
-        _explain(error)
+        explain(error)
         sys.exit(int(error.exit))
     except KeyboardInterrupt:
         sys.exit(130)
-
-
-def _explain(error: FederationError) -> None:
-    err.print(f"[bold red]{escape(error.title)}.[/] {escape(error.detail)}", highlight=False)
-    _show_faults(error.faults)
-    if error.remedy:
-        err.print(f"[green]→[/] {escape(error.remedy)}", highlight=False)
-
-
-def _show_faults(faults: tuple[Fault, ...] | list[Fault], *, most: int = 100) -> None:
-    for fault in faults[:most]:
-        colour = "red" if fault.severity == "violation" else "yellow"
-        place = f"{fault.place}: " if fault.place else ""
-        err.print(f"  [{colour}]•[/] {escape(place)}{escape(fault.message)}", highlight=False)
-        if fault.remedy:
-            err.print(f"    [green]→[/] {escape(fault.remedy)}", highlight=False)
-    if len(faults) > most:
-        err.print(f"  … and {len(faults) - most} more.")
 
 
 def _run(task: Coroutine[Any, Any, R]) -> R:
@@ -86,38 +65,8 @@ def _run(task: Coroutine[Any, Any, R]) -> R:
 
 def _load(path: Path) -> Config:
     loaded = configs.load(path)
-    _set_up_logging(loaded.log_format)
+    set_up_logging(loaded.log_format)
     return loaded
-
-
-def _set_up_logging(form: str) -> None:
-    renderer: Any = (
-        structlog.processors.JSONRenderer()
-        if form == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-    )
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
-    logging.getLogger("apscheduler").setLevel(logging.ERROR)
-
-
-def _progress() -> Progress:
-    return Progress(
-        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-        console=err, transient=True,
-    )  # fmt: skip
-
-
-def _print_json(document: Any) -> None:
-    print(json.dumps(document, ensure_ascii=False, indent=2))
 
 
 def _version(wanted: bool) -> None:
@@ -141,7 +90,7 @@ def init(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> 
     settings = _load(config)
     own = _run(node.init(settings))
     if as_json:
-        _print_json({"did": own.did, "data": str(settings.data), "fingerprint": own.fingerprint})
+        print_json({"did": own.did, "data": str(settings.data), "fingerprint": own.fingerprint})
         return
     out.print(f"The node [bold]{escape(settings.name)}[/] is set up in {escape(str(settings.data))}.")
     out.print(f"  identity     {escape(own.did)}")
@@ -198,7 +147,10 @@ def import_(
                 )
             return await _publish(opened, drafts, faults, dry_run, skip_faulty)
 
-    _show_outcome(_run(run()), dry_run, as_json)
+    outcome = _run(run())
+    show_outcome(outcome, dry_run, as_json)
+    if outcome.rejected and not skip_faulty:
+        raise typer.Exit(int(Exit.INVALID_INPUT))
 
 
 def _read_table(path: Path, kind: str) -> Table:
@@ -212,7 +164,7 @@ def _read_table(path: Path, kind: str) -> Table:
 async def _publish(
     opened: node.Node, drafts: list[Draft], faults: list[Fault], dry_run: bool, skip_faulty: bool
 ) -> Outcome:
-    with _progress() as bar:
+    with progress_bar() as bar:
         task = bar.add_task("Publishing", total=len(drafts))
         outcome = await opened.publisher.publish(
             drafts,
@@ -225,30 +177,6 @@ async def _publish(
             bar.update(task, description="Indexing")
             await opened.follower.catch_up()
     return outcome
-
-
-def _show_outcome(outcome: Outcome, dry_run: bool, as_json: bool) -> None:
-    new = len(outcome.published) - outcome.updated
-    if as_json:
-        _print_json(
-            {
-                "dry_run": dry_run,
-                "new": new,
-                "updated": outcome.updated,
-                "unchanged": len(outcome.unchanged),
-                "rejected": outcome.rejected,
-                "faults": [fault.as_dict() for fault in outcome.faults],
-            }
-        )
-        return
-    violations = [fault for fault in outcome.faults if fault.severity == "violation"]
-    warnings = len(outcome.faults) - len(violations)
-    _show_faults(violations)
-    would = "would be " if dry_run else ""
-    out.print(
-        f"{new} new, {outcome.updated} updated and {len(outcome.unchanged)} unchanged record(s) "
-        f"{would}published; {outcome.rejected} refused; {warnings} field(s) worth filling in."
-    )
 
 
 @app.command()
@@ -273,7 +201,10 @@ def publish(
         async with node.open_node(settings) as opened:
             return await _publish(opened, drafts, [], dry_run, skip_faulty=False)
 
-    _show_outcome(_run(run()), dry_run, as_json)
+    outcome = _run(run())
+    show_outcome(outcome, dry_run, as_json)
+    if outcome.rejected:
+        raise typer.Exit(int(Exit.INVALID_INPUT))
 
 
 @app.command()
@@ -288,14 +219,14 @@ def sync(
 
     async def run() -> list[Any]:
         async with node.open_node(settings) as opened:
-            with _progress() as bar:
+            with progress_bar() as bar:
                 pulled = await asyncio.gather(*(_pull(opened, peer, bar) for peer in chosen))
                 await opened.follower.catch_up()
             return pulled
 
     pulled = _run(run())
     if as_json:
-        _print_json([{"peer": p.peer, "state": p.state, "added": p.added, "size": p.size, "reason": p.reason,
+        print_json([{"peer": p.peer, "state": p.state, "added": p.added, "size": p.size, "reason": p.reason,
                       "detail": p.detail} for p in pulled])  # fmt: skip
     else:
         grid = Grid("peer", "state", "new", "entries", "what to know")
@@ -340,14 +271,16 @@ def search(
 ) -> None:
     """Search every region's records, and see why each was found."""
     settings = _load(config)
+    if language and language not in LANGUAGES:
+        raise typer.BadParameter(f"{language!r} is not one of {', '.join(LANGUAGES)}.", param_hint="--lang")
 
-    async def run() -> Any:
+    async def run() -> Found:
         async with node.open_node(settings) as opened:
             await opened.follower.catch_up()
             filters = _filters(where or [], opened.search.facets)
             return await opened.search.search(Request(text, language or settings.language, filters, limit))
 
-    _show_hits(_run(run()), as_json)
+    show_hits(_run(run()), as_json)
 
 
 def _filters(where: list[str], known: list[str]) -> dict[str, tuple[str, ...]]:
@@ -356,42 +289,12 @@ def _filters(where: list[str], known: list[str]) -> dict[str, tuple[str, ...]]:
         name, equals, value = each.partition("=")
         if not equals or name not in known:
             near = nearest(name, known)
-            raise Misconfigured(
-                f"{each!r} is not a filter.",
-                remedy=f"Write name=value; {'did you mean ' + near[0] if near else 'names are ' + ', '.join(known)}.",
+            raise typer.BadParameter(
+                f"{each!r} is not a filter. "
+                f"Write name=value; {'did you mean ' + near[0] if near else 'names are ' + ', '.join(known)}."
             )
         filters[name] = (*filters.get(name, ()), value)
     return filters
-
-
-def _show_hits(found: Any, as_json: bool) -> None:
-    if as_json:
-        items = [
-            {
-                "id": hit.id,
-                "kind": hit.kind,
-                "node": hit.node,
-                "score": hit.score,
-                "title": {"lang": hit.title[0], "value": plain_text(hit.title[1])},
-            }
-            for hit in found.hits
-        ]
-        _print_json({"total": found.total, "items": items, "took_ms": found.took_ms})
-        return
-    if not found.total:
-        out.print("Nothing found. Try fewer or more general words.")
-        return
-    for number, hit in enumerate(found.hits, 1):
-        why = "; ".join(
-            f"{b.word} = {b.match} ({b.language})" if b.match else f"{b.word} → {b.label}" for b in hit.because
-        )
-        out.print(
-            f"{number:>3}. [bold]{escape(plain_text(hit.title[1]))}[/] [cyan]\\[{hit.title[0]}][/]", highlight=False
-        )
-        out.print(f"     {hit.kind} · {hit.node} · [dim]{escape(hit.id)}[/]", highlight=False)
-        if why:
-            out.print(f"     [green]because[/] {escape(why)}", highlight=False)
-    out.print(f"{found.total} record(s), {found.took_ms} ms")
 
 
 @peers_app.command("list")
@@ -400,7 +303,7 @@ def peers_list(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = Fals
     settings = _load(config)
     rows = _run(checks.peer_rows(settings))
     if as_json:
-        _print_json(rows)
+        print_json(rows)
         return
     if not rows:
         out.print("This node follows no peers yet. Add a \\[\\[peers]] table to its node.toml.")
@@ -424,10 +327,10 @@ def verify(
     as_json: JsonOption = False,
 ) -> None:
     """Check a signature, or every signature and the Merkle root of a node's log."""
-    _set_up_logging("text")
+    set_up_logging("text")
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     settings = configs.load(config) if config is not None else None
-    with _progress() as bar:
+    with progress_bar() as bar:
         task = bar.add_task("Verifying", total=None)
         report = _run(
             proving.verify(
@@ -438,11 +341,11 @@ def verify(
             )
         )
     if as_json:
-        _print_json(report)
+        print_json(report)
         return
     out.print("[bold green]Verified.[/]")
     for key, value in report.items():
-        out.print(f"  {key:<12} {escape(str(value))}", highlight=False)
+        out.print(f"  {key:<12} {escape(str(value))}", highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -452,7 +355,7 @@ def rebuild(config: ConfigOption = DEFAULT_CONFIG) -> None:
 
     async def run() -> int:
         async with node.open_node(settings) as opened:
-            with _progress() as bar:
+            with progress_bar() as bar:
                 task = bar.add_task("Indexing", total=None)
                 return await opened.follower.rebuild(lambda done, total: bar.update(task, completed=done, total=total))
 
@@ -465,11 +368,11 @@ def check_config(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = Fa
     settings = configs.load(config)
     notes = checks.configuration(settings)
     if as_json:
-        _print_json({"ok": True, "node": settings.name, "did": settings.did, "notes": notes})
+        print_json({"ok": True, "node": settings.name, "did": settings.did, "notes": notes})
         return
     out.print(f"{escape(str(config))} is in order: node [bold]{settings.name}[/], {escape(settings.did)}.")
     for each in notes:
-        out.print(f"  [yellow]•[/] {escape(each)}", highlight=False)
+        out.print(f"  [yellow]•[/] {escape(each)}", highlight=False, soft_wrap=True)
 
 
 @app.command("demo")

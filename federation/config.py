@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from federation.errors import Fault, FederationError, Misconfigured
 from federation.limits import Limits
@@ -91,10 +91,20 @@ class Config(BaseSettings):
     allow_private: bool = False
     """Whether peers may live on loopback and private addresses. For tests and demonstrations only."""
     log_format: Annotated[str, Field(pattern="^(text|json)$")] = "text"
+    """Form of the log on standard error: text for people, json for machines."""
     peers: tuple[PeerConfig, ...] = ()
+    """The nodes this one follows, each a table ``[[peers]]``."""
     limits: Limits = Limits()
+    """What the node accepts and spends, the table ``[limits]``."""
 
     _check_base = field_validator("base")(_base_address)
+
+    @field_validator("listen")
+    @classmethod
+    def _check_port(cls, value: str) -> str:
+        if int(value.rpartition(":")[2]) > 65_535:
+            raise ValueError("the port must be a number up to 65535")
+        return value
 
     @classmethod
     def settings_customise_sources(
@@ -115,6 +125,9 @@ class Config(BaseSettings):
         names = [peer.name for peer in self.peers]
         if len(set(names)) != len(names) or self.name in names:
             raise ValueError("peers: every peer needs a name of its own, other than this node's")
+        urls = [peer.url for peer in self.peers]
+        if len(set(urls)) != len(urls):
+            raise ValueError("peers: two of them have the same address")
         if any(peer.url == self.base for peer in self.peers):
             raise ValueError("peers: a node cannot be its own peer")
         loopback = urlsplit(self.base).hostname in ("localhost", "127.0.0.1")
@@ -162,6 +175,11 @@ def load(path: Path, overrides: Mapping[str, Any] | None = None) -> Config:
         raise Misconfigured(f"{path} is not TOML: {error}.") from error
     try:
         config = Config(**{**raw, **(overrides or {})})
+    except SettingsError as error:
+        raise Misconfigured(
+            f"An environment variable PROCIRC_… cannot be read: {error}.",
+            remedy="Lists and tables are written as JSON.",
+        ) from error
     except ValidationError as error:
         faults = [_fault(each, path) for each in error.errors()]
         raise Misconfigured(f"{path} has {len(faults)} fault(s).", faults=faults) from error

@@ -17,6 +17,7 @@ class Limits(BaseModel):
     page_bytes: Annotated[int, Field(ge=1024)] = 16 * 1024 * 1024
     """Largest page of a peer's feed, in bytes after decompression."""
     connect_seconds: Annotated[float, Field(gt=0)] = 5
+    """Longest time to reach a peer, in seconds."""
     read_seconds: Annotated[float, Field(gt=0)] = 10
     """Longest silence of a peer in the middle of an answer, in seconds."""
     page_seconds: Annotated[float, Field(gt=0)] = 30

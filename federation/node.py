@@ -8,12 +8,12 @@ import hashlib
 import os
 import secrets
 import signal
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from aiohttp import web
@@ -23,7 +23,7 @@ from federation.config import Config, PeerConfig
 from federation.errors import FederationError, InvalidTable, Misconfigured, StorageFailed
 from federation.feed import Feed, Place
 from federation.index.text import TextIndex
-from federation.log.keys import next_key_hash
+from federation.log.keys import Keys, next_key_hash
 from federation.peers.transport import open_transport
 from federation.publish import Clock, Publisher
 from federation.records import tables
@@ -77,6 +77,10 @@ class Node:
         if pulled.added:
             await self.follower.catch_up()
 
+    async def catch_up(self) -> None:
+        """Index what the logs have gained, whoever appended it."""
+        await self.follower.catch_up()
+
 
 async def init(config: Config, *, clock: Clock = now, tools: Tools | None = None) -> Log:
     """Set up the data directory of a node: keys, database, entry 0, API token. Can be run again.
@@ -95,9 +99,14 @@ async def init(config: Config, *, clock: Clock = now, tools: Tools | None = None
             f"The data directory {config.data} cannot be written: {error}.",
             remedy="Choose another directory with `data`, or give this user write access.",
         ) from error
-    next_key = await asyncio.to_thread(keyfiles.create, config.data / "keys")
+    async with open_store(config.database or url_of(config.data)) as store:
+        own = await store.enlist(did=config.did, base=config.base, name=config.name, own=True)
+    if own.size == 0:
+        # Only a log without entries may get keys: later ones would not be those it declares.
+        next_key = await asyncio.to_thread(keyfiles.create, config.data / "keys")
     async with open_node(config, clock=clock, tools=tools, started=False) as node:
-        await node.publisher.begin(next_key_hash(next_key))
+        if own.size == 0:
+            await node.publisher.begin(next_key_hash(next_key))
         return await node.store.log(node.log.id)
 
 
@@ -123,7 +132,7 @@ async def open_node(
         workers = await stack.enter_async_context(open_workers(tools, width=width))
         store = await stack.enter_async_context(open_store(config.database or url_of(config.data)))
         own = await store.enlist(did=config.did, base=config.base, name=config.name, own=True)
-        _check_own(own, started, private.public.record)
+        _check_own(own, started, private.public)
         transport = await stack.enter_async_context(
             open_transport(
                 origins={peer.url for peer in config.peers},
@@ -172,12 +181,12 @@ def _make(*folders: Path) -> None:
             raise StorageFailed(f"{folder} cannot be made: {error}.") from error
 
 
-def _check_own(own: Log, started: bool, record_key: str) -> None:
+def _check_own(own: Log, started: bool, public: Keys) -> None:
     if started and own.size == 0:
         raise Misconfigured("This node has not been set up.", remedy="Run `procirc init` first.")
-    if own.keys is not None and own.keys.record != record_key:
+    if own.keys is not None and own.keys != public:
         raise Misconfigured(
-            "The record key in the data directory is not the one this node's log declares.",
+            "The keys in the data directory are not those this node's log declares.",
             remedy="Put back the keys that belong to this log.",
         )
 
@@ -212,27 +221,37 @@ def _token_digest(path: Path) -> str:
         return ""
 
 
-def scheduler(node: Node) -> AsyncIOScheduler:
-    """One pull a peer, each at its own pace, and the index after the logs."""
+def scheduler(node: Node, running: set[asyncio.Task[None]]) -> AsyncIOScheduler:
+    """One pull a peer, each at its own pace, and the index after the logs; ``running`` holds what is under way."""
     jobs = AsyncIOScheduler(timezone=UTC)
     common = {"max_instances": 1, "coalesce": True, "misfire_grace_time": None, "next_run_time": now()}
     for peer in node.config.peers:
         jobs.add_job(
-            _logged(node.pull), "interval", seconds=peer.every, jitter=max(1, peer.every // 10),
+            _job(node.pull, running), "interval", seconds=peer.every, jitter=max(1, peer.every // 10),
             args=[peer], id=f"pull-{peer.name}", **common,
         )  # fmt: skip
-    jobs.add_job(_logged(node.follower.catch_up), "interval", seconds=FOLLOW_EVERY, id="index", **common)
+    jobs.add_job(_job(node.catch_up, running), "interval", seconds=FOLLOW_EVERY, id="index", **common)
     return jobs
 
 
-def _logged(job: object) -> object:
-    """A job whose failure is logged in our words; the next run tries again."""
+def _job(
+    work: Callable[..., Coroutine[Any, Any, None]], running: set[asyncio.Task[None]]
+) -> Callable[..., Coroutine[Any, Any, None]]:
+    """A job whose expected failures are logged in our words; the next run tries again."""
 
     async def run(*args: object) -> None:
+        task = asyncio.create_task(work(*args))
+        running.add(task)
+        task.add_done_callback(running.discard)
         try:
-            await job(*args)  # type: ignore[operator]
-        except FederationError as error:
+            await asyncio.wait({task})
+        except asyncio.CancelledError:
+            return  # the scheduler stops; ``serving`` ends the work itself and waits for it
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, FederationError):
             log.error("job failed", error=error.slug, detail=str(error))
+        elif error is not None:
+            raise error
 
     return run
 
@@ -253,7 +272,8 @@ async def serving(node: Node) -> AsyncIterator[web.Application]:
             f"{host}:{port} is in use by another program." if busy else f"{host}:{port} cannot be used: {error}.",
             remedy="Stop the other program, or choose another port with `listen`.",
         ) from error
-    jobs = scheduler(node)
+    running: set[asyncio.Task[None]] = set()
+    jobs = scheduler(node, running)
     try:
         await asyncio.to_thread(node.index.concepts.warm)
         for did, position in (await node.syncer.reconsider()).items():
@@ -265,6 +285,9 @@ async def serving(node: Node) -> AsyncIterator[web.Application]:
     finally:
         if jobs.running:
             jobs.shutdown(wait=False)
+        for task in list(running):
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
         await runner.cleanup()
 
 

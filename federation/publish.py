@@ -194,8 +194,9 @@ class Publisher:
             record, _ = assemble(read(body), self._workers.tools.vocabulary)
             await self._append([Prepared(record.iri, record.kind, 1, body)])
         inception = (await self._store.entries(self._log_id, 0, 1))[0]
+        record, _ = assemble(read(inception.signed.body), self._workers.tools.vocabulary)
         await self._store.set_fingerprint(self._log_id, key_events.fingerprint(inception.signed.body))
-        await self._store.set_keys(self._log_id, self._keys.public)
+        await self._store.set_keys(self._log_id, key_events.declared(record))
 
     async def publish(
         self,

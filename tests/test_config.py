@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import itertools
 import os
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from federation import limits
 from federation.config import Config, PeerConfig, load
 from federation.errors import Fault, Misconfigured
 from federation.limits import Limits
-from federation.records.kinds import LANGUAGES, default_folder
+from federation.records.kinds import LANGUAGES
+from federation.records.vocabulary import default_folder
 
 NODES = sorted((Path(__file__).parents[1] / "nodes").glob("*/node.toml"))
 GOOD = """
@@ -214,7 +216,7 @@ def test_an_address_to_listen_on_that_is_none_is_refused(faults, listen):
     assert fault.field == "listen"
 
 
-@pytest.mark.parametrize("port", ["0", "65536", "99999"])
+@pytest.mark.parametrize("port", ["65536", "99999"])
 def test_a_port_that_does_not_exist_is_refused(faults, port):
     (fault,) = faults(changed(listen=f'"127.0.0.1:{port}"'))
     assert fault.field == "listen"
@@ -271,13 +273,13 @@ def test_a_pace_out_of_range_is_refused(faults, every):
 
 
 @pytest.mark.parametrize("text", ["name = ", "[[peers", "name = 'a'\nname = 'b'", "{}"])
-def test_what_is_not_toml_is_refused_with_its_line(written, text):
-    with pytest.raises(Misconfigured, match=r"not TOML.*line"):
+def test_what_is_not_toml_is_refused_with_its_place(written, text):
+    with pytest.raises(Misconfigured, match=r"not TOML: .*\(at "):
         load(written(text))
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(Misconfigured, match="nowhere.toml") as refused:
+    with pytest.raises(Misconfigured, match=r"nowhere\.toml") as refused:
         load(tmp_path / "nowhere.toml")
     assert "--config" in refused.value.remedy
 
@@ -326,17 +328,17 @@ def test_the_vocabulary_is_found_without_being_configured():
 # The models are the manual
 
 
-def documented(source: str, model: str) -> dict[str, str]:
-    """The docstring that follows each field of a class."""
+def explained(source: str, model: str) -> set[str]:
+    """The fields of a class that a docstring follows."""
     (body,) = [each.body for each in ast.parse(source).body if isinstance(each, ast.ClassDef) and each.name == model]
     return {
-        field.target.id: text.value.value
-        for field, text in zip(body, body[1:], strict=False)
+        field.target.id
+        for field, text in itertools.pairwise(body)
         if isinstance(field, ast.AnnAssign)
         and isinstance(field.target, ast.Name)
         and isinstance(text, ast.Expr)
         and isinstance(text.value, ast.Constant)
-        and isinstance(text.value.value, str)
+        and str(text.value.value).endswith(".")
     }
 
 
@@ -347,4 +349,5 @@ def documented(source: str, model: str) -> dict[str, str]:
 )
 def test_every_setting_is_explained_where_it_stands(model, name):
     module = limits if model is Limits else configs
-    assert documented(inspect.getsource(module), model.__name__).get(name, "").endswith(".")
+    has_explanation = name in explained(inspect.getsource(module), model.__name__)
+    assert has_explanation

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from federation import node as nodes
 from federation.errors import Unavailable
-from federation.index.text import TextIndex
+from federation.index.explanation import Segment, marked_html, plain_text
 from federation.records.draft import Draft
 from federation.records.kinds import LANGUAGES
-from federation.search import Found, Hit, Request, Search, Segment, marked_html, plain_text
+from federation.search import Found, Hit, Request, Search
 from federation.workers import Tools
 from tests.conftest import pilot
 from tests.index.corpus import index_of
@@ -25,11 +25,6 @@ from tests.index.corpus import index_of
 R3 = "https://w3id.org/procirc/circular-strategy/R3"
 LIFE = "https://w3id.org/procirc/circular-strategy/LIFE"
 OFFICE = "https://w3id.org/procirc/sector/furniture-office"
-
-
-@pytest.fixture(scope="session")
-def tools(vocabulary) -> Tools:
-    return Tools(vocabulary)
 
 
 def generated(seed: int, count: int) -> list[Draft]:
@@ -462,31 +457,30 @@ async def test_a_rebuilt_index_gives_the_same_answers(start_node):
         assert (old.total, sorted(slugs(old)), old.facets) == (new.total, sorted(slugs(new)), new.facets)
 
 
-async def test_a_second_process_on_the_same_data_reads_what_the_first_indexed(start_node, clock):
+async def test_a_second_process_on_the_same_data_reads_what_the_first_indexed(start_node, clock, tools):
     first = await start_node("flanders")
     await first.publish(pilot("mill"))
-    async with nodes.open_node(first.config, clock=clock, width=1) as second:
+    async with nodes.open_node(first.config, clock=clock, width=1, tools=tools) as second:
         await first.node.follower.catch_up()
         assert await second.follower.catch_up() == 0
         assert slugs(await second.search.search(Request())) == ["mill"]
 
 
-async def test_rebuilding_beside_a_running_node_is_refused_in_words(start_node, clock):
+async def test_rebuilding_beside_a_running_node_is_refused_in_words(start_node, clock, tools):
     first = await start_node("flanders")
     await first.publish(pilot("mill"))
     await first.node.follower.catch_up()
-    async with nodes.open_node(first.config, clock=clock, width=1) as second:
+    async with nodes.open_node(first.config, clock=clock, width=1, tools=tools) as second:
         with pytest.raises(Unavailable, match="Another process"):
             await second.follower.rebuild()
     assert await found_by(first) == ["mill"]
 
 
-async def test_a_node_whose_index_was_thrown_away_makes_it_anew(start_node, clock):
+async def test_a_node_whose_index_was_thrown_away_makes_it_anew(start_node, clock, tools):
     first = await start_node("flanders")
     await first.publish(pilot("mill"))
-    first.node.index.close()
+    await first.stop()
     shutil.rmtree(first.config.data / "index")
-    async with nodes.open_node(first.config, clock=clock, width=1) as again:
-        assert isinstance(again.index, TextIndex)
+    async with nodes.open_node(first.config, clock=clock, width=1, tools=tools) as again:
         await again.follower.catch_up()
         assert slugs(await again.search.search(Request())) == ["mill"]

@@ -9,8 +9,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from federation.records import jsonld, kinds, tables
+from federation.records import jsonld, tables
 from federation.records.tables import Table
+from federation.records.vocabulary import default_folder, load_vocabulary
 from federation.search import Request
 
 TOY = """
@@ -46,9 +47,9 @@ cl:finish a skos:ConceptScheme ; skos:prefLabel "Finish"@en ; pc:facet "finish" 
 def with_toys(tmp_path: Path) -> Path:
     """The shipped vocabulary and one more file; the context follows from the shapes by itself."""
     folder = tmp_path / "vocab"
-    shutil.copytree(kinds.default_folder(), folder)
+    shutil.copytree(default_folder(), folder)
     (folder / "shapes" / "toy.ttl").write_text(TOY, "utf-8")
-    context = jsonld.context_document(kinds.load(folder))
+    context = jsonld.context_document(load_vocabulary(folder))
     (folder / "context" / "v1.jsonld").write_text(jsonld.dumps(context), "utf-8")
     return folder
 

@@ -145,6 +145,8 @@ def snippet(text: str, spans: Sequence[Span]) -> tuple[Segment, ...]:
     best = max(starts, key=lambda start: sum(start <= other < start + SNIPPET - 40 for other in starts))
     begin = 0 if best < 60 else flat.rfind(" ", 0, best - 30) + 1
     end = len(flat) if begin + SNIPPET >= len(flat) else flat.rfind(" ", begin, begin + SNIPPET)
+    if end <= begin:
+        end = begin + SNIPPET  # a text without spaces
     inside = [(start - begin, stop - begin) for start, stop in spans if begin <= start and stop <= end]
     pieces = list(segments(flat[begin:end], inside))
     if begin:

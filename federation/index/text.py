@@ -17,6 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+import structlog
 import tantivy
 
 from federation.errors import Unavailable
@@ -27,6 +28,7 @@ from federation.records.kinds import Field, FieldType, Kind, Vocabulary
 from federation.records.record import Record, assemble
 from federation.records.vocabulary import vocabulary_files
 
+log = structlog.get_logger(__name__)
 LAYOUT: Final = 1
 """Rises when documents are built differently."""
 TAGS: Final = (*ANALYSED, UNKNOWN)
@@ -178,24 +180,28 @@ class TextIndex:
     # Opening
 
     def _open(self) -> tuple[tantivy.Index, dict[str, int]]:
-        schema = _schema(self.concepts.vocabulary)
-        state = self._state()
-        tantivy_folder = self._folder / "tantivy"
-        if state is None or not tantivy.Index.exists(str(tantivy_folder)):
-            shutil.rmtree(tantivy_folder, ignore_errors=True)
-            tantivy_folder.mkdir(parents=True, exist_ok=True)
-            self._write_state({})
-            state = {}
-        return tantivy.Index(schema, path=str(tantivy_folder)), state
+        schema, state = _schema(self.concepts.vocabulary), self._state()
+        folder = self._folder / "tantivy"
+        if state is not None and folder.is_dir():
+            try:
+                return tantivy.Index(schema, path=str(folder)), state
+            except ValueError as error:
+                # The logs are the truth: a damaged index is not worth mending.
+                log.warning("index made anew", reason=str(error))
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        self._write_state({})
+        return tantivy.Index(schema, path=str(folder)), {}
 
     def _state(self) -> dict[str, int] | None:
+        """How far the logs are indexed; None where that is not known for this layout."""
         try:
             state = json.loads((self._folder / "state.json").read_text("utf-8"))
-        except (FileNotFoundError, json.JSONDecodeError):
+            if state["layout"] != self._layout():
+                return None
+            return {str(did): int(position) for did, position in state["positions"].items()}
+        except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
             return None
-        if state.get("layout") != self._layout():
-            return None
-        return {str(did): int(position) for did, position in state["positions"].items()}
 
     def _layout(self) -> str:
         digest = hashlib.sha256(str(LAYOUT).encode())

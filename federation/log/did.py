@@ -22,7 +22,8 @@ def host_of(base: str) -> str:
     """Host and port of a base address, as they stand in it. Raises Misconfigured for a bad address."""
     parts = urlsplit(base)
     host = parts.netloc
-    if parts.scheme not in ("http", "https") or not _HOST.fullmatch(host) or parts.path or parts.query:
+    whole = base == f"{parts.scheme}://{host}" and parts.scheme in ("http", "https")
+    if not whole or not _HOST.fullmatch(host) or int(host.partition(":")[2] or 0) > 65_535:
         raise Misconfigured(
             f"{base!r} is not the base address of a node.",
             remedy="Write https:// and a host name in lower case, without a path or a slash at the end.",

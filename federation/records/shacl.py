@@ -17,7 +17,6 @@ from federation.records.kinds import FieldType, Vocabulary
 from federation.records.shapes import Finding, choice_path, datatype_of
 from federation.records.vocabulary import PCN, graph_of
 
-
 DATATYPE_OF: Final = "urn:datatype-of:"
 """Prefix of the property by which the data tell pyshacl the datatype of a date."""
 

@@ -8,7 +8,6 @@ bound by it. A test lets both judge the same altered records and compares every 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation

@@ -9,7 +9,7 @@ from aiohttp import web
 from federation.errors import NotFound
 from federation.feed import Format, Rendered
 from federation.web.keys import FEED
-from federation.web.negotiate import choose
+from federation.web.negotiate import choose, is_current
 
 OFFERED: Final = tuple(form.value for form in Format)
 FOR_GOOD: Final = "public, max-age=31536000, immutable"
@@ -54,7 +54,7 @@ def send(request: web.Request, rendered: Rendered, form: Format) -> web.Response
         "Cache-Control": FOR_GOOD if rendered.immutable else "public, max-age=0, must-revalidate",
         "Access-Control-Allow-Origin": "*",
     }
-    if etag in request.headers.get("If-None-Match", ""):
+    if is_current(request.headers.get("If-None-Match", ""), etag):
         return web.Response(status=304, headers=headers)
     headers["Content-Type"] = form.value
     if zipped:

@@ -16,7 +16,7 @@ from federation.log import did
 from federation.log.keys import Keys
 from federation.records import jsonld
 from federation.web.keys import CLOCK, CONFIG, FEED, LOG, PUBLISHER, STORE, WORKERS
-from federation.web.negotiate import choose
+from federation.web.negotiate import choose, is_current
 
 REFRESH: Final = timedelta(hours=12)
 """A checkpoint older than this is signed anew when somebody asks; peers call 72 hours stale."""
@@ -35,7 +35,7 @@ async def checkpoint(request: web.Request) -> web.Response:
             text = (await store.log(log.id)).checkpoint
     etag = f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
     headers = {"ETag": etag, "Cache-Control": "no-cache", "Access-Control-Allow-Origin": "*"}
-    if request.headers.get("If-None-Match") == etag:
+    if is_current(request.headers.get("If-None-Match", ""), etag):
         return web.Response(status=304, headers=headers)
     return web.Response(text=text, headers=headers, content_type="text/plain", charset="utf-8")
 

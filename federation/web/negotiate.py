@@ -49,3 +49,9 @@ def _quality(candidate: str, ranges: Sequence[tuple[str, float]]) -> float:
         if pattern in found:
             return found[pattern]
     return 0.0
+
+
+def is_current(if_none_match: str, etag: str) -> bool:
+    """Whether a client already has the representation with this tag (RFC 9110 section 13.1.2, weak comparison)."""
+    tags = (tag.strip().removeprefix("W/") for tag in if_none_match[:_LONGEST].split(","))
+    return any(tag in ("*", etag) for tag in tags)

@@ -38,6 +38,8 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         if error.status < 400:
             raise
         response = await answer(_translated(error, request), request, status=error.status)
+        if "Allow" in error.headers:
+            response.headers["Allow"] = error.headers["Allow"]
     except ConnectionResetError:
         raise
     except Exception:
@@ -47,6 +49,8 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
             request,
             status=500,
         )
+    if response.status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
     if not response.prepared:
         for name, value in _HEADERS.items():
             response.headers.setdefault(name, value)

@@ -18,7 +18,7 @@ from federation.store.store import Store
 from federation.web import pages
 from federation.web.keys import CONFIG, LOG, SEARCH, STORE, WORKERS
 from federation.web.locale import Language
-from federation.web.negotiate import choose
+from federation.web.negotiate import choose, is_current
 
 HTML: Final = "text/html"
 SUFFIXES: Final = {
@@ -95,7 +95,7 @@ async def _record(request: web.Request, log: Log) -> web.Response:
         "Cache-Control": "no-cache",
         "Link": f'<{iri}>; rel="canonical", <{log.base}/log/{entry.position}>; rel="memento"',
     }
-    if headers["ETag"] == request.headers.get("If-None-Match"):
+    if is_current(request.headers.get("If-None-Match", ""), headers["ETag"]):
         return web.Response(status=304, headers=headers)
     return web.Response(body=body, headers=headers)
 

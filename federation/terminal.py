@@ -1,0 +1,124 @@
+"""What the command line prints: outcomes and hits on standard output, progress and problems on standard error."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from typing import Any, Final
+
+import structlog
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+
+from federation.errors import Fault, FederationError
+from federation.index.explanation import plain_text
+from federation.publish import Outcome
+from federation.search import Found
+
+out: Final = Console()
+err: Final = Console(stderr=True)
+
+
+def explain(error: FederationError) -> None:
+    err.print(f"[bold red]{escape(error.title)}.[/] {escape(error.detail)}", highlight=False, soft_wrap=True)
+    show_faults(error.faults)
+    if error.remedy:
+        err.print(f"[green]→[/] {escape(error.remedy)}", highlight=False, soft_wrap=True)
+
+
+def show_faults(faults: Sequence[Fault], *, most: int = 100) -> None:
+    for fault in faults[:most]:
+        colour = "red" if fault.severity == "violation" else "yellow"
+        place = f"{fault.place}: " if fault.place else ""
+        err.print(f"  [{colour}]•[/] {escape(place)}{escape(fault.message)}", highlight=False, soft_wrap=True)
+        if fault.remedy:
+            err.print(f"    [green]→[/] {escape(fault.remedy)}", highlight=False, soft_wrap=True)
+    if len(faults) > most:
+        err.print(f"  … and {len(faults) - most} more.")
+
+
+def set_up_logging(form: str) -> None:
+    renderer: Any = (
+        structlog.processors.JSONRenderer()
+        if form == "json"
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
+
+
+def progress_bar() -> Progress:
+    return Progress(
+        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+        console=err, transient=True,
+    )  # fmt: skip
+
+
+def print_json(document: Any) -> None:
+    print(json.dumps(document, ensure_ascii=False, indent=2))
+
+
+def show_outcome(outcome: Outcome, dry_run: bool, as_json: bool) -> None:
+    new = len(outcome.published) - outcome.updated
+    if as_json:
+        print_json(
+            {
+                "dry_run": dry_run,
+                "new": new,
+                "updated": outcome.updated,
+                "unchanged": len(outcome.unchanged),
+                "rejected": outcome.rejected,
+                "faults": [fault.as_dict() for fault in outcome.faults],
+            }
+        )
+        return
+    violations = [fault for fault in outcome.faults if fault.severity == "violation"]
+    warnings = len(outcome.faults) - len(violations)
+    show_faults(violations)
+    would = "would be " if dry_run else ""
+    out.print(
+        f"{new} new, {outcome.updated} updated and {len(outcome.unchanged)} unchanged record(s) "
+        f"{would}published; {outcome.rejected} refused; {warnings} field(s) worth filling in."
+    )
+
+
+def show_hits(found: Found, as_json: bool) -> None:
+    if as_json:
+        items = [
+            {
+                "id": hit.id,
+                "kind": hit.kind,
+                "node": hit.node,
+                "score": hit.score,
+                "title": {"lang": hit.title[0], "value": plain_text(hit.title[1])},
+            }
+            for hit in found.hits
+        ]
+        print_json({"total": found.total, "items": items, "took_ms": found.took_ms})
+        return
+    if not found.total:
+        out.print("Nothing found. Try fewer or more general words.")
+        return
+    for number, hit in enumerate(found.hits, 1):
+        why = "; ".join(
+            f"{b.word} = {b.match} ({b.language})" if b.match else f"{b.word} → {b.label}" for b in hit.because
+        )
+        out.print(
+            f"{number:>3}. [bold]{escape(plain_text(hit.title[1]))}[/] [cyan]\\[{hit.title[0]}][/]", highlight=False
+        )
+        out.print(f"     {hit.kind} · {hit.node} · [dim]{escape(hit.id)}[/]", highlight=False, soft_wrap=True)
+        if why:
+            out.print(f"     [green]because[/] {escape(why)}", highlight=False, soft_wrap=True)
+    out.print(f"{found.total} record(s), {found.took_ms} ms")

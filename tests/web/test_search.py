@@ -1,0 +1,199 @@
+"""Search over HTTP: the API that other tools rely on, and the page for people."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl, quote, urlsplit
+
+import pytest
+
+from tests.web.conftest import HOSTILE, Site
+from tests.web.markup import Page
+
+
+def test_the_answer_has_the_promised_shape(site: Site):
+    answer = site.get("/api/search?q=kantoormeubilair&lang=nl&limit=2").json
+    assert set(answer) == {"total", "items", "facets", "took_ms"}
+    assert isinstance(answer["total"], int)
+    assert answer["took_ms"] >= 0
+    assert len(answer["items"]) == 2
+    for item in answer["items"]:
+        assert {"id", "kind", "node", "title", "snippet", "score", "because", "url"} <= set(item)
+        assert set(item["title"]) == {"lang", "value"}
+        assert item["score"] > 0
+    for values in answer["facets"].values():
+        assert all(set(value) == {"value", "label", "count"} for value in values)
+
+
+def test_a_hit_leads_to_where_this_node_shows_it(site: Site):
+    answer = site.get("/api/search?lang=nl&limit=100").json
+    for item in answer["items"]:
+        assert item["url"].startswith(site.base)
+        assert site.get(item["url"].removeprefix(site.base), accept="text/html").status == 200
+    assert f"{site.base}/peers/denmark/records/pilot/havn" in [item["url"] for item in answer["items"]]
+
+
+def test_a_dutch_word_finds_a_danish_text_and_says_why(site: Site):
+    answer = site.get("/api/search?q=kantoormeubilair&lang=nl&node=denmark").json
+    (item,) = answer["items"]
+    (because,) = item["because"]
+    assert item["title"] == {"lang": "da", "value": "Genbrugte møbler til havnen"}
+    assert (because["how"], because["word"], because["match"], because["lang"]) == (
+        "named",
+        "kantoormeubilair",
+        "Kontormøbler",
+        "da",
+    )
+    assert because["label"] == "Kantoormeubilair"
+
+
+def test_labels_of_facets_are_in_the_readers_language(site: Site):
+    for language, label in (("nl", "Kantoormeubilair"), ("da", "Kontormøbler"), ("fr", "Mobilier de bureau")):
+        facets = site.get(f"/api/search?lang={language}").json["facets"]
+        assert label in [value["label"] for value in facets["sector"]]
+
+
+@pytest.mark.parametrize(("name", "near"), [("kimd", "kind"), ("ofset", "offset"), ("stratgy", "strategy")])
+def test_an_unknown_parameter_is_refused_with_the_nearest_one(site: Site, name: str, near: str):
+    answer = site.get(f"/api/search?{name}=1")
+    assert (answer.status, answer.media_type) == (400, "application/problem+json")
+    (error,) = answer.json["errors"]
+    assert error["field"] == name
+    assert near in error["remedy"]
+
+
+@pytest.mark.parametrize("value", ["-1", "abc", "101", "1.5", "1e2", "٣", "999999999999", "0x10", " 5"])
+def test_a_limit_that_is_none_is_refused(site: Site, value: str):
+    answer = site.get(f"/api/search?limit={quote(value)}")
+    assert answer.status == 400
+    assert [error["field"] for error in answer.json["errors"]] == ["limit"]
+
+
+@pytest.mark.parametrize("value", ["-1", "abc", "10001"])
+def test_an_offset_that_is_none_is_refused(site: Site, value: str):
+    answer = site.get(f"/api/search?offset={value}")
+    assert answer.status == 400
+    assert [error["field"] for error in answer.json["errors"]] == ["offset"]
+
+
+def test_every_fault_of_a_request_is_named_at_once(site: Site):
+    errors = site.get("/api/search?limit=x&offset=y&nonsense=z").json["errors"]
+    assert {error["field"] for error in errors} == {"limit", "offset", "nonsense"}
+
+
+def test_a_limit_of_zero_gives_the_total_and_no_hits(site: Site):
+    answer = site.get("/api/search?limit=0").json
+    assert answer["items"] == []
+    assert answer["total"] > 20
+
+
+def test_an_offset_past_the_end_gives_no_hits_and_the_same_total(site: Site):
+    everything = site.get("/api/search?q=molen&lang=nl").json["total"]
+    answer = site.get("/api/search?q=molen&lang=nl&offset=10000").json
+    assert (answer["items"], answer["total"]) == ([], everything)
+
+
+def test_a_facet_given_twice_means_either(site: Site):
+    def total(query: str) -> int:
+        return site.get(f"/api/search?{query}").json["total"]
+
+    assert total("kind=pilot&kind=organisation") == total("kind=pilot") + total("kind=organisation")
+
+
+def test_an_unknown_value_of_a_facet_finds_nothing(site: Site):
+    answer = site.get("/api/search?kind=nonsense").json
+    assert answer["total"] == 0
+    assert {"value": "nonsense", "label": "nonsense", "count": 0} in answer["facets"]["kind"]
+
+
+def test_a_snippet_is_html_with_matches_marked_and_all_else_escaped(site: Site):
+    (item,) = site.get("/api/search?q=gardenhose&lang=en").json["items"]
+    assert item["snippet"]["html"] == "&lt;img src=x onerror=alert(2)&gt; <mark>gardenhose</mark>"
+    assert item["title"]["value"] == HOSTILE
+
+
+def test_search_may_be_used_from_other_websites(site: Site):
+    assert site.get("/api/search").headers["Access-Control-Allow-Origin"] == "*"
+
+
+# The page
+
+
+def test_the_page_shows_what_the_api_answers(site: Site):
+    answer = site.get("/api/search?q=kantoormeubilair&lang=nl").json
+    page = Page(site.page("/search?q=kantoormeubilair&lang=nl"))
+    assert [each.inside[0].text for each in page.all("h3")] == [item["title"]["value"] for item in answer["items"]]
+    assert str(answer["total"]) in page.one("h2", id="results").text
+
+
+def test_the_page_says_why_a_text_in_another_language_was_found(site: Site):
+    page = Page(site.page("/search?q=kantoormeubilair&lang=nl&node=denmark"))
+    assert "Gevonden omdat" in page.one("p", class_="because").text
+    assert "Kontormøbler" in page.one("p", class_="because").text
+    assert page.one("p", class_="because").inside[1].attributes["lang"] == "da"
+
+
+def test_the_page_escapes_what_was_typed(site: Site):
+    page = Page(site.page("/search?q=%22%3E%3Cscript%3Ealert(1)%3C/script%3E&kind=%3Cb%3E"))
+    assert not page.all("script")
+    assert page.one("input", id="q").attributes["value"] == '"><script>alert(1)</script>'
+
+
+def test_hits_with_hostile_titles_are_text(site: Site):
+    page = Page(site.page("/search?q=gardenhose&lang=en"))
+    assert HOSTILE in page.one("h3").text
+    assert not page.all("script")
+    assert "onerror" in page.one("p", class_="snippet").text
+
+
+def test_pages_of_results_follow_each_other_without_repeats(site: Site):
+    seen: list[str] = []
+    path = "/search?lang=nl&kind=pilot"
+    while path:
+        page = Page(site.page(path))
+        seen += [each.inside[0].attributes["href"] for each in page.all("h3")]
+        nexts = page.all("a", rel="next")
+        path = nexts[0].attributes["href"] if nexts else ""
+    total = site.get("/api/search?kind=pilot").json["total"]
+    assert total > 20
+    assert len(seen) == len(set(seen)) == total
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "x", "99999", "1.5", "٣"])
+def test_a_page_number_that_is_none_still_gives_a_page(site: Site, number: str):
+    assert Page(site.page(f"/search?page={quote(number)}")).one("form", role="search")
+
+
+def test_following_a_facet_shows_as_many_as_it_promised(site: Site):
+    page = Page(site.page("/search?lang=en"))
+    facets = page.one("aside", class_="facets")
+    links = [each for each in facets.inside if each.tag == "a"]
+    assert len(links) > 5
+    for link in links:
+        href, count = link.attributes["href"], link.inside[-1].text
+        query = "&".join(f"{key}={value}" for key, value in parse_qsl(urlsplit(href).query))
+        assert str(site.get(f"/api/search?{query}").json["total"]) == count
+
+
+def test_a_chosen_facet_can_be_taken_away_again(site: Site):
+    page = Page(site.page("/search?q=molen&kind=pilot&lang=en"))
+    chip = page.one("a", class_="chip remove")
+    assert "kind" not in dict(parse_qsl(urlsplit(chip.attributes["href"]).query))
+    assert page.one("input", name="kind").attributes["value"] == "pilot"
+
+
+def test_a_choice_goes_back_to_the_first_page(site: Site):
+    page = Page(site.page("/search?page=2&lang=en"))
+    facets = page.one("aside", class_="facets")
+    assert not [each for each in facets.inside if "page=" in each.attributes.get("href", "")]
+
+
+def test_nothing_found_says_what_to_try(site: Site):
+    page = Page(site.page("/search?q=qqqqzzzz&kind=pilot&lang=en"))
+    assert "Nothing found" in page.one("h2", id="results").text
+    assert "/search?q=qqqqzzzz&lang=en" in page.links
+
+
+def test_the_home_page_is_the_search_page(site: Site):
+    page = Page(site.page("/?lang=en"))
+    assert page.one("input", id="q").attributes["value"] == ""
+    assert page.all("h3")
