@@ -25,7 +25,7 @@ from federation.records.draft import Draft, nearest
 from federation.records.kinds import LANGUAGES
 from federation.records.tables import Table
 from federation.search import Found, Request
-from federation.terminal import explain, out, print_json, set_up_logging, show_hits, show_outcome
+from federation.terminal import explain, out, print_json, progress_bar, set_up_logging, show_hits, show_outcome
 from federation.web.api import draft_of
 
 app = typer.Typer(

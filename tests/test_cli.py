@@ -29,7 +29,7 @@ import pytest
 import structlog
 from aiohttp import web
 
-from federation import __version__, cli, node
+from federation import __version__, cli, node, terminal
 from federation import config as configs
 from federation.errors import Exit
 from federation.log import checkpoint as checkpoints
@@ -71,7 +71,7 @@ def procirc(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
     for name in os.environ:
         if name.startswith("PROCIRC_"):
             monkeypatch.delenv(name)
-    for console in (cli.out, cli.err):
+    for console in (terminal.out, terminal.err):
         monkeypatch.setattr(console, "width", 500)  # a wide terminal, so that no path is broken in two
 
     def run(*args: object) -> Ran:
