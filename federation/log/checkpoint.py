@@ -77,7 +77,12 @@ def verify(text: str, *, origin: str, key: Ed25519PublicKey) -> Checkpoint:
     note, separator, signatures = text.partition("\n\n")
     note += "\n"
     lines = note.split("\n")
-    if len(text) > MAX_SIZE or not separator or len(lines) < 4 or not signatures.endswith("\n"):
+    if (
+        len(text.encode("utf-8", "replace")) > MAX_SIZE
+        or not separator
+        or len(lines) < 4
+        or not signatures.endswith("\n")
+    ):
         raise BadCheckpoint("That is not a signed note.")
     if lines[0] != origin:
         raise BadCheckpoint(f"The checkpoint is of {lines[0][:80]!r}, not of {origin!r}.")
@@ -85,7 +90,7 @@ def verify(text: str, *, origin: str, key: Ed25519PublicKey) -> Checkpoint:
         raise BadCheckpoint("The size in the checkpoint is not a number.")
     root = _base64(lines[2], 32)
     plain = timed = None
-    for line in signatures.splitlines():
+    for line in signatures.split("\n")[:-1]:
         match = _SIGNATURE.fullmatch(line)
         if match is None:
             raise BadCheckpoint("A signature line of the checkpoint cannot be read.")

@@ -85,6 +85,7 @@ def _method_of(document: dict[str, Any], did: str, relationship: str) -> str:
         and isinstance(each.get("publicKeyMultibase"), str)
         and each["id"] == f"{did}#{each['publicKeyMultibase']}"
         and "expires" not in each
+        and "revoked" not in each
     ]
     if len(found) != 1:
         raise KeyMismatch(f"The DID document lists {len(found)} current keys as {relationship}; one is needed.")

@@ -7,18 +7,20 @@ record key, so that a later rotation can prove that it was meant (pre-rotation).
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from federation.errors import KeyMismatch
+from federation.errors import BadProof, KeyMismatch
 from federation.records.canonical import PC, TYPE, XSD, Literal, Triple, write
 from federation.records.multikey import decode_public
 from federation.records.record import ISSUED, PUBLISHER, VERSION, Address, Record
 
 KIND: Final = "key-event"
+_HASH: Final = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +64,19 @@ def inception(base: str, did: str, keys: Keys, next_hash: str, *, issued: str) -
 
 def declared(record: Record) -> Keys:
     """The keys a key event declares. Raises KeyMismatch when it is not an inception with two keys."""
-    record_key, log_key = record.one(PC + "recordKey"), record.one(PC + "logKey")
-    sequence = record.one(PC + "keySequence")
-    if (
-        not isinstance(record_key, Literal)
-        or not isinstance(log_key, Literal)
-        or not isinstance(sequence, Literal)
-        or sequence.value != "0"
-        or record_key.value == log_key.value
-    ):
-        raise KeyMismatch("The first entry of the log does not declare a record key and a log key.")
-    return Keys(record_key.value, log_key.value)
+    values = {name: record.one(PC + name) for name in ("keySequence", "recordKey", "logKey", "nextKeyHash")}
+    texts = {name: value.value for name, value in values.items() if isinstance(value, Literal)}
+    if len(texts) != len(values) or texts["keySequence"] != "0" or not _HASH.fullmatch(texts["nextKeyHash"]):
+        raise KeyMismatch("The first entry of the log does not declare a record key, a log key and the next key.")
+    keys = Keys(texts["recordKey"], texts["logKey"])
+    if keys.record == keys.log:
+        raise KeyMismatch("Records and checkpoints must be signed with different keys.")
+    try:
+        keys.record_key()
+        keys.log_key()
+    except BadProof as error:
+        raise KeyMismatch(f"The first entry of the log declares a key that is none: {error}") from error
+    return keys
 
 
 def fingerprint(body: str) -> str:

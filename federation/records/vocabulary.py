@@ -33,6 +33,15 @@ _BY_DATATYPE: Final = {
 }
 _DATES: Final = {str(XSD_NS.date), str(XSD_NS.gYearMonth), str(XSD_NS.gYear)}
 
+_UNDERSTOOD: Final = frozenset(
+    f"http://www.w3.org/ns/shacl#{name}"
+    for name in (
+        *("path", "codeIdentifier", "datatype", "nodeKind", "node", "or", "minCount", "maxCount", "maxLength"),
+        *("minInclusive", "pattern", "uniqueLang", "severity", "order", "group", "name", "description", "message"),
+    )
+)
+"""What a property shape may say; anything else would be judged by SHACL here and by nobody on sync."""
+
 
 def default_folder() -> Path:
     """Where the vocabulary lies: beside the package in a checkout, inside it in a wheel."""
@@ -147,6 +156,12 @@ class _Reader:
 
     def field(self, shape: rdflib.term.Node, advised: set[str]) -> Field:
         graph = self.graph
+        unknown = {str(each) for each in graph.predicates(shape) if str(each).startswith(str(SH))} - _UNDERSTOOD
+        if unknown:
+            raise Misconfigured(
+                f"<{shape}> uses {', '.join(sorted(unknown))}, which the check of peers' records would not see.",
+                remedy="Say it with one of the constraints that the other shapes use.",
+            )
         path, name = graph.value(shape, SH.path), graph.value(shape, CODE_IDENTIFIER)
         if not isinstance(path, URIRef):
             raise Misconfigured(f"The path of <{shape}> is not a single property.")
