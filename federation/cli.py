@@ -21,9 +21,10 @@ from federation.config import Config, PeerConfig
 from federation.errors import Exit, Fault, FederationError, InvalidTable, Misconfigured
 from federation.publish import Outcome
 from federation.records import jsonld, tables
-from federation.records.draft import Draft, nearest
+from federation.records.draft import Draft
 from federation.records.kinds import LANGUAGES
 from federation.records.tables import Table
+from federation.records.values import nearest
 from federation.search import Found, Request
 from federation.terminal import explain, out, print_json, progress_bar, set_up_logging, show_hits, show_outcome
 from federation.web.api import draft_of

@@ -19,8 +19,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from federation.errors import Fault, FederationError, Misconfigured
 from federation.limits import Limits
 from federation.log import did
-from federation.records.draft import Naming, nearest
 from federation.records.kinds import LANGUAGES
+from federation.records.values import Naming, nearest
 
 LICENCES: Final = "http://publications.europa.eu/resource/authority/licence/"
 

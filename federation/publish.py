@@ -19,10 +19,11 @@ from federation.log import checkpoint as checkpoints
 from federation.log import keys as key_events
 from federation.log.trust import Entry
 from federation.records.canonical import XSD, Literal, Triple, check_size, read, write
-from federation.records.draft import Draft, Naming, statements
+from federation.records.draft import Draft, statements
 from federation.records.proof import Signer, sign
 from federation.records.record import ISSUED, MODIFIED, PUBLISHER, VERSION, assemble
 from federation.records.shapes import fault_of
+from federation.records.values import Naming
 from federation.store.keyfiles import PrivateKeys
 from federation.store.rows import StoredEntry
 from federation.store.store import Store

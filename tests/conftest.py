@@ -15,10 +15,12 @@ from aiohttp import web
 
 from federation import node as nodes
 from federation.config import Config, PeerConfig
-from federation.records import kinds
-from federation.records.draft import Draft, Naming
+from federation.records.draft import Draft
 from federation.records.kinds import Vocabulary
-from federation.records.shapes import Checks, Shacl
+from federation.records.shacl import Shacl
+from federation.records.shapes import Checks
+from federation.records.values import Naming
+from federation.records.vocabulary import load_vocabulary
 from federation.sync import Pulled
 from federation.workers import Tools
 
@@ -28,7 +30,7 @@ START = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 
 @pytest.fixture(scope="session")
 def vocabulary() -> Vocabulary:
-    return kinds.load()
+    return load_vocabulary()
 
 
 @pytest.fixture(scope="session")

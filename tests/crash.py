@@ -25,7 +25,7 @@ from federation.config import Config, PeerConfig
 from federation.log import checkpoint, trust
 from federation.log.did import host_of
 from federation.log.merkle import Frontier
-from federation.records import kinds
+from federation.records.vocabulary import load_vocabulary
 from federation.search import Request
 from federation.workers import Tools
 from tests.conftest import free_port, pilot
@@ -213,7 +213,7 @@ def _pull(config: Config, tools: Tools) -> Work:
 
 def main() -> None:
     what, folder, rounds, seed = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
-    tools = Tools(kinds.load())
+    tools = Tools(load_vocabulary())
     # Everything dear is made before the first fork, and in this one thread.
     assert tools.checks
     assert tools.shacl

@@ -22,10 +22,11 @@ from federation.log import checkpoint, did, keys
 from federation.log.merkle import Frontier
 from federation.publish import timestamp
 from federation.records.canonical import read, write
-from federation.records.draft import Draft, Naming, statements
+from federation.records.draft import Draft, statements
 from federation.records.kinds import Vocabulary
 from federation.records.proof import Signer, sign
 from federation.records.record import assemble
+from federation.records.values import Naming
 from federation.store.keyfiles import PrivateKeys
 from federation.store.store import StoredEntry
 from tests.conftest import LICENCE, FakeClock, pilot

@@ -8,29 +8,23 @@ decimal commas, years for dates.
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
-
-from rapidfuzz import process
 
 from federation.errors import Fault
 from federation.records.canonical import (
     DCT,
-    LEXICAL,
     MAX_LITERAL,
     TYPE,
-    XSD,
     Literal,
     Term,
     Triple,
-    is_iri,
     is_language,
 )
-from federation.records.kinds import ANY_SCHEME, Concept, Field, FieldType, Kind, Scheme, Vocabulary
-from federation.records.record import SLUG, Address
+from federation.records.kinds import Field, FieldType, Kind, Vocabulary
+from federation.records.record import SLUG
+from federation.records.values import Naming, Refused, clean, nearest, term_of, unencodable
 
 LANGUAGE: Final = DCT + "language"
 LICENSE: Final = DCT + "license"
@@ -58,20 +52,6 @@ class Draft:
     slug: str
     values: Mapping[str, Any]
     place: Place = Place()
-
-
-@dataclass(frozen=True, slots=True)
-class Naming:
-    """How a node names things: its base address, its identifier, its peers and its usual licence."""
-
-    base: str
-    did: str
-    license: str
-    peers: Mapping[str, str] = field(default_factory=dict)
-    """Base addresses of peers, by the name this node gives them."""
-
-    def record(self, kind: str, slug: str) -> str:
-        return Address(self.base, kind, slug).iri
 
 
 @dataclass(slots=True)
@@ -201,9 +181,13 @@ def _terms(draft: Draft, each: Field, value: Any, reading: _Reading) -> list[Ter
         if not isinstance(item, str | int | float | bool):
             reading.fault(draft, each.name, f"{type(item).__name__} is not a {each.type.value}.")
             continue
-        text = str(item).lower() if isinstance(item, bool) else _clean(str(item))
-        term = _READ[each.type](text, each, draft, reading)
-        if term is not None and term not in terms:
+        text = str(item).lower() if isinstance(item, bool) else str(item)
+        try:
+            term = term_of(text, each, reading.vocabulary, reading.naming)
+        except Refused as refused:
+            reading.fault(draft, each.name, refused.message, refused.remedy)
+            continue
+        if term not in terms:
             terms.append(term)
     if each.single and len(terms) > 1:
         reading.fault(draft, each.name, f"{len(terms)} values where one is allowed.", "Keep one of them.")
@@ -226,227 +210,17 @@ def _texts(draft: Draft, each: Field, value: Any, reading: _Reading) -> list[Ter
         if any(isinstance(term, Literal) and term.language == tag.lower() for term in terms):
             reading.fault(draft, each.name, f"There are two texts in {tag.lower()!r}.", "Keep one of them.")
             continue
-        cleaned = _clean(text)
+        cleaned = clean(text)
         name = f"{each.name}@{tag}" if f"{each.name}@{tag}" in draft.place.columns else each.name
         limit = each.max_length or MAX_LITERAL // 4
         if len(cleaned) > limit:
             reading.fault(
                 draft, name, f"The text has {len(cleaned):,} characters; {limit:,} are allowed.", "Shorten it."
             )
-        elif _unencodable(cleaned):
+        elif unencodable(cleaned):
             reading.fault(draft, name, "The text holds characters that are not valid Unicode.", "Type it again.")
         elif each.pattern is not None and not each.pattern.search(cleaned):
             reading.fault(draft, name, "The text holds line breaks or control characters.", "Write it on one line.")
         elif cleaned:
             terms.append(Literal(cleaned, "", tag.lower()))
     return terms
-
-
-def _unencodable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return True
-    return False
-
-
-def _clean(text: str) -> str:
-    """Text as it is stored: NFC, line feeds only, without surrounding white space."""
-    return unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n")).strip()
-
-
-Reader = Callable[[str, Field, Draft, _Reading], Term | None]
-
-
-def _string(text: str, each: Field, draft: Draft, reading: _Reading) -> Term | None:
-    limit = each.max_length or MAX_LITERAL // 4
-    if len(text) > limit or _unencodable(text):
-        reading.fault(draft, each.name, f"The text is not valid or longer than {limit:,} characters.", "Shorten it.")
-        return None
-    return Literal(text)
-
-
-def _integer(text: str, each: Field, draft: Draft, reading: _Reading) -> Term | None:
-    if LEXICAL[XSD + "integer"](text):
-        return Literal(text, XSD + "integer")
-    reading.fault(draft, each.name, f"{text[:60]!r} is not a whole number.", "Write digits only, such as 2400.")
-    return None
-
-
-def _decimal(text: str, each: Field, draft: Draft, reading: _Reading) -> Term | None:
-    number = decimal_text(text)
-    if number is not None:
-        return Literal(number, XSD + "decimal")
-    reading.fault(
-        draft,
-        each.name,
-        f"{text[:60]!r} is not a number, or could mean two.",
-        "Write 1234.5 or 1234,5, without separators between thousands and without a unit.",
-    )
-    return None
-
-
-def decimal_text(text: str) -> str | None:
-    """A number as people write it in its one canonical form, or None where it is not clear.
-
-    A comma is a decimal comma unless exactly three digits follow it: ``1,234`` could be either.
-    """
-    plain = text.replace("\u00a0", "").replace("\u202f", "").replace("\u2212", "-").strip()
-    if re.fullmatch(r"[+-]?[0-9]+,(?:[0-9]{1,2}|[0-9]{4,})", plain):
-        plain = plain.replace(",", ".")
-    if not re.fullmatch(r"[+-]?[0-9]+(?:\.[0-9]+)?", plain):
-        return None
-    negative, digits = plain.startswith("-"), plain.lstrip("+-")
-    whole, _, fraction = digits.partition(".")
-    whole, fraction = whole.lstrip("0") or "0", fraction.rstrip("0")
-    number = f"{whole}.{fraction}" if fraction else whole
-    number = f"-{number}" if negative and number != "0" else number
-    return number if LEXICAL[XSD + "decimal"](number) else None
-
-
-def _boolean(text: str, each: Field, draft: Draft, reading: _Reading) -> Term | None:
-    yes, no = ("true", "yes", "ja", "oui", "1", "x"), ("false", "no", "nee", "non", "nein", "nej", "nei", "0")
-    if text.lower() in yes or text.lower() in no:
-        return Literal("true" if text.lower() in yes else "false", XSD + "boolean")
-    reading.fault(draft, each.name, f"{text[:60]!r} is neither yes nor no.", "Write yes or no.")
-    return None
-
-
-def _datetime(text: str, each: Field, draft: Draft, reading: _Reading) -> Term | None:
-    if LEXICAL[XSD + "dateTime"](text):
-        return Literal(text, XSD + "dateTime")
-    reading.fault(draft, each.name, f"{text[:60]!r} is not a time in UTC.", "Write 2026-11-22T09:30:00Z.")
-    return None
-
-
-def _date(text: str, each: Field, draft: Draft, reading: _Reading) -> Term | None:
-    found = date_term(text)
-    if found is None:
-        reading.fault(
-            draft,
-            each.name,
-            f"{text[:60]!r} is not a date that exists.",
-            "Write 2021-05-18, 18-05-2021, 2021-05 or 2021.",
-        )
-    return found
-
-
-def date_term(text: str) -> Literal | None:
-    """A day, month or year; days also as dd-mm-yyyy with hyphens, slashes or dots."""
-    european = re.fullmatch(r"([0-9]{1,2})[-/.]([0-9]{1,2})[-/.]([0-9]{4})", text)
-    if european:
-        day, month, year = european.groups()
-        text = f"{year}-{int(month):02}-{int(day):02}"
-    text = re.sub(r"[ T]00:00:00$", "", text)
-    for datatype in ("gYear", "gYearMonth", "date"):
-        if LEXICAL[XSD + datatype](text):
-            return Literal(text, XSD + datatype)
-    return None
-
-
-def _link(text: str, each: Field, draft: Draft, reading: _Reading) -> Term | None:
-    candidate = text if "://" in text or text.startswith("did:") or not each.code_space else each.code_space + text
-    if each.max_length is not None and len(candidate) > each.max_length:
-        reading.fault(draft, each.name, f"The address is longer than {each.max_length:,} characters.")
-    elif not is_iri(candidate) or _unencodable(candidate):
-        reading.fault(
-            draft,
-            each.name,
-            f"{text[:60]!r} is not a web address.",
-            "Copy it from the address bar; a space is written %20.",
-        )
-    elif each.pattern is not None and not each.pattern.search(candidate):
-        reading.fault(
-            draft, each.name, f"{text[:60]!r} is not a valid {each.labels.get('en', each.name)}.", _help(each)
-        )
-    else:
-        return candidate
-    return None
-
-
-def _help(each: Field) -> str:
-    return each.help.get("en", "")
-
-
-def _concept(text: str, each: Field, draft: Draft, reading: _Reading) -> Term | None:
-    found = find_concept(text, each, reading.vocabulary)
-    if found is not None:
-        return found.iri
-    schemes = [reading.vocabulary.schemes[s] for s in each.schemes if s in reading.vocabulary.schemes]
-    known = [name for scheme in schemes for name in scheme.names()] or [
-        scheme.name for scheme in reading.vocabulary.schemes.values()
-    ]
-    near = nearest(text, known)
-    lists = ", ".join(scheme.name for scheme in schemes) or "any list, written list:code"
-    hint = f"The nearest known ones are {', '.join(near)}." if near else f"Use a code of {lists}."
-    reading.fault(draft, each.name, f"{text[:60]!r} is not a code of {lists}.", hint)
-    return None
-
-
-def find_concept(text: str, each: Field, vocabulary: Vocabulary) -> Concept | None:
-    """The concept a text stands for: an IRI, ``list:code``, a code, or a label in any language."""
-    concept = vocabulary.concepts.get(text)
-    schemes: list[Scheme]
-    if ANY_SCHEME in each.schemes:
-        name, colon, code = text.partition(":")
-        scheme = vocabulary.scheme_named(name.strip()) if colon else None
-        return concept or (scheme.find(code.strip()) if scheme is not None else None)
-    schemes = [vocabulary.schemes[iri] for iri in each.schemes]
-    if concept is not None:
-        return concept if concept.scheme in each.schemes else None
-    return next((found for scheme in schemes if (found := scheme.find(text)) is not None), None)
-
-
-def nearest(text: str, known: Iterable[str], *, limit: int = 3) -> list[str]:
-    """The known words most like a text, best first; none where nothing is near."""
-    choices = list(dict.fromkeys(known))
-    lowered = [each.lower() for each in choices]
-    found = process.extract(text[:100].lower(), lowered, limit=limit, score_cutoff=60)
-    return [choices[index] for _, _, index in found]
-
-
-def _record(text: str, each: Field, draft: Draft, reading: _Reading) -> Term | None:
-    iri = _record_iri(text, each, reading.naming)
-    if iri is not None and is_iri(iri):
-        return iri
-    kinds = " or ".join(each.refers_to)
-    example = f"{each.refers_to[0]}/{text[:30]}" if len(each.refers_to) > 1 else "kamp-c"
-    reading.fault(
-        draft,
-        each.name,
-        f"{text[:60]!r} does not name a record.",
-        f"Write the slug of a record of kind {kinds} such as {example}, peer:slug for another node, or its address.",
-    )
-    return None
-
-
-def _record_iri(text: str, each: Field, naming: Naming) -> str | None:
-    if "://" in text:
-        return text
-    base = naming.base
-    peer, colon, rest = text.partition(":")
-    if colon:
-        if peer not in naming.peers:
-            return None
-        base, text = naming.peers[peer], rest
-    kind, slash, slug = text.partition("/")
-    if not slash:
-        if len(each.refers_to) != 1:
-            return None
-        kind, slug = each.refers_to[0], text
-    if kind not in each.refers_to or not SLUG.fullmatch(slug):
-        return None
-    return Address(base, kind, slug).iri
-
-
-_READ: Final[Mapping[FieldType, Reader]] = {
-    FieldType.STRING: _string,
-    FieldType.INTEGER: _integer,
-    FieldType.DECIMAL: _decimal,
-    FieldType.BOOLEAN: _boolean,
-    FieldType.DATETIME: _datetime,
-    FieldType.DATE: _date,
-    FieldType.IRI: _link,
-    FieldType.CONCEPT: _concept,
-    FieldType.RECORD: _record,
-}

@@ -16,8 +16,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from federation.errors import Fault
-from federation.records.draft import Draft, Place, nearest
+from federation.records.draft import Draft, Place
 from federation.records.kinds import Field, FieldType, Kind, Vocabulary
+from federation.records.values import nearest
 
 MAX_CELL: Final = 200_000
 """Characters of one cell; the csv module's own limit is lower and would end in its exception."""

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from federation.errors import Fault, InvalidRequest
 from federation.index.explanation import Because, marked_html, plain_text
-from federation.records.draft import nearest
+from federation.records.values import nearest
 from federation.search import MAX_LIMIT, MAX_OFFSET, Found, Hit, Request
 from federation.web import pages
 from federation.web.keys import CONFIG, SEARCH, STORE

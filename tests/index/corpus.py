@@ -8,7 +8,8 @@ from pathlib import Path
 
 from federation.index.text import Source, TextIndex, document
 from federation.publish import Previous, prepare, timestamp
-from federation.records.draft import Draft, Naming
+from federation.records.draft import Draft
+from federation.records.values import Naming
 from federation.workers import Tools
 from tests.conftest import LICENCE
 

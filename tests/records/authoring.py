@@ -17,9 +17,10 @@ from hypothesis.strategies import SearchStrategy
 
 from federation.errors import Fault
 from federation.records.canonical import TYPE, XSD, Literal, Term, Triple
-from federation.records.draft import Draft, Naming, statements
+from federation.records.draft import Draft, statements
 from federation.records.kinds import ANY_SCHEME, Field, FieldType, Kind
 from federation.records.record import ISSUED, MODIFIED, PUBLISHER, VERSION, Record, address_of
+from federation.records.values import Naming
 from federation.records.vocabulary import load_vocabulary
 
 VOCABULARY = load_vocabulary()

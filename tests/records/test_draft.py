@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from federation.errors import Fault
 from federation.records.canonical import DCT, PC, XSD, Literal, Term
-from federation.records.draft import Draft, Place, date_term, decimal_text, nearest
+from federation.records.draft import Draft, Place
 from federation.records.draft import statements as read_draft
 from federation.records.kinds import LANGUAGES, FieldType, Vocabulary
+from federation.records.values import date_term, decimal_text, nearest
 from tests.conftest import pilot
 from tests.records.authoring import LICENCE, NAMING, VOCABULARY, drafts_of
 
