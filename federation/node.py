@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import hashlib
 import os
 import secrets
@@ -280,6 +281,9 @@ async def serving(node: Node) -> AsyncIterator[web.Application]:
             node.index.rewind(did, position)
         await node.follower.catch_up()
         app[keys.READY].clear()
+        # What is there now stays: full collections need not walk over it again and again.
+        gc.collect()
+        gc.freeze()
         jobs.start()
         yield app
     finally:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Final
 
 import tantivy
@@ -27,7 +29,9 @@ from federation.workers import Tools, Workers
 
 MAX_LIMIT: Final = 100
 MAX_OFFSET: Final = 10_000
-_CHUNK: Final = 500
+_CHUNK: Final = 250
+BULK: Final = 2000
+"""Entries from which on worker processes build the documents."""
 _FACET_SIZE: Final = 400
 
 
@@ -245,20 +249,34 @@ class Follower:
         positions = dict(self._index.positions)
         total = sum(log.verified_size - positions.get(did, 0) for did, log in behind.items())
         done = 0
-        for did, log in behind.items():
-            for start in range(positions.get(did, 0), log.verified_size, _CHUNK):
+        waiting: deque[tuple[str, int, asyncio.Task[list[Any]]]] = deque()
+        chunks = (
+            (did, log, start)
+            for did, log in behind.items()
+            for start in range(positions.get(did, 0), log.verified_size, _CHUNK)
+        )
+        ahead = self._workers.width + 1 if total > BULK else 1
+        while True:
+            for did, log, start in islice(chunks, ahead - len(waiting)):
                 stop = min(start + _CHUNK, log.verified_size)
-                entries = await self._store.entries(log.id, start, stop)
-                sources = [
-                    Source(log.id, each.position, log.name, log.own, each.published, each.signed.body)
-                    for each in entries
-                    if not each.quarantine
-                ]
-                documents = await self._workers.run(documents_of, sources, bulk=total > 4 * _CHUNK)
-                await asyncio.to_thread(self._index.add, documents)
-                positions[did] = stop
-                done += stop - start
-                if progress is not None:
-                    progress(done, total)
+                task = asyncio.create_task(self._documents(log, start, stop, bulk=total > BULK))
+                waiting.append((did, stop, task))
+            if not waiting:
+                break
+            did, stop, task = waiting.popleft()
+            await asyncio.to_thread(self._index.add, await task)
+            done += stop - max(positions.get(did, 0), 0)
+            positions[did] = stop
+            if progress is not None:
+                progress(done, total)
         await asyncio.to_thread(self._index.commit, positions)
         return done
+
+    async def _documents(self, log: Log, start: int, stop: int, *, bulk: bool) -> list[Any]:
+        entries = await self._store.entries(log.id, start, stop)
+        sources = [
+            Source(log.id, each.position, log.name, log.own, each.published, each.signed.body)
+            for each in entries
+            if not each.quarantine
+        ]
+        return await self._workers.run(documents_of, sources, bulk=bulk)

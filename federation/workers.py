@@ -19,7 +19,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import asynccontextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar, TypeVarTuple, Unpack
+from typing import Any, Final, TypeVar, TypeVarTuple, Unpack
 
 from federation.errors import Unavailable
 from federation.index.concepts import Concepts
@@ -30,6 +30,10 @@ from federation.records.vocabulary import load_vocabulary
 
 Arguments = TypeVarTuple("Arguments")
 R = TypeVar("R")
+
+
+IDLE: Final = 30
+"""Seconds without work after which worker processes are let go."""
 
 
 class Tools:
@@ -86,6 +90,8 @@ class Workers:
         self.tools = tools
         self.width = width
         self._pool: ProcessPoolExecutor | None = None
+        self._busy = 0
+        self._resting: asyncio.TimerHandle | None = None
 
     async def run(self, task: Callable[[Tools, Unpack[Arguments]], R], *args: *Arguments, bulk: bool = False) -> R:
         """Run a task; ``bulk`` says that it is one of many and may go to a worker process."""
@@ -93,13 +99,24 @@ class Workers:
             return await asyncio.to_thread(task, self.tools, *args)
         for _attempt in range(2):
             pool = self._pool = self._pool or self._new_pool()
+            self._busy += 1
             try:
                 return await asyncio.get_running_loop().run_in_executor(pool, _work, task, args)
             except BrokenProcessPool:
                 # A worker was killed, for want of memory perhaps; the others go with it, so start anew.
                 if self._pool is pool:
                     self._pool = None
+            finally:
+                self._busy -= 1
+                self._rest()
         raise Unavailable("Worker processes keep dying.", remedy="Look at the memory of the machine.")
+
+    def _rest(self) -> None:
+        """Let the pool go when it has had nothing to do for a while: its processes are 100 MB each."""
+        if self._resting is not None:
+            self._resting.cancel()
+        if self._busy == 0 and self._pool is not None:
+            self._resting = asyncio.get_running_loop().call_later(IDLE, self.close)
 
     def _new_pool(self) -> ProcessPoolExecutor:
         return ProcessPoolExecutor(
@@ -110,6 +127,8 @@ class Workers:
         )
 
     def close(self) -> None:
+        if self._resting is not None:
+            self._resting.cancel()
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
             self._pool = None

@@ -164,6 +164,6 @@ async def test_final_pages_are_kept_ready_within_their_memory(start_node):
     kept = node.app[FEED]
     rendered = await kept.page(0, 0, Format.TRIG)
     assert kept.ready(0, 0, Format.TRIG) is rendered
-    kept._room = rendered.size // 2
+    kept._room = len(rendered.zipped) // 2
     await kept.page(0, 1, Format.TRIG)
     assert kept.ready(0, 0, Format.TRIG) is None

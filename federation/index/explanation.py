@@ -55,8 +55,11 @@ def explain(
 ) -> tuple[Marks, list[Because]]:
     marks: Marks = {}
     because: list[Because] = []
+    initials = "".join(sorted({word.folded[:1] for unit in units for word in unit.words}))
     analysed = [
-        (role, tag, text, list(words(text, tag))) for role in ("title", "text") for tag, text in display[role].items()
+        (role, tag, text, list(words(text, tag, initials)))
+        for role in ("title", "text")
+        for tag, text in display[role].items()
     ]
     up = concepts.with_broader([*display["tagged"], *display["named"]])
     for unit in units:

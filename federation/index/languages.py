@@ -80,6 +80,15 @@ def analysed_as(language: str) -> str:
     return known if known in _ALGORITHMS else UNKNOWN
 
 
+@lru_cache(1024)
+def _beginning(initials: str) -> re.Pattern[str]:
+    """Words that begin with a letter which folds to one of ``initials``."""
+    wanted = set(initials)
+    letters = [chr(c) for c in range(0x30, 0x250) if chr(c).isalnum() and fold(chr(c))[:1] in wanted]
+    others = [letter for letter in wanted if ord(letter) >= 0x250]
+    return re.compile(rf"(?<![^\W_])[{re.escape(''.join([*letters, *others]))}][^\W_]*(?:[’'][^\W_]+)*")
+
+
 @lru_cache(1 << 16)
 def fold(word: str) -> str:
     """A word without case and diacritics."""
@@ -110,10 +119,14 @@ def stem(word: str, language: str) -> str:
     return fold(_stemmer(algorithm).stemWord(lowered))
 
 
-def words(text: str, language: str) -> Iterator[Word]:
-    """The words of a text, in order, stop words included."""
+def words(text: str, language: str, initials: str = "") -> Iterator[Word]:
+    """The words of a text, in order, stop words included.
+
+    With ``initials`` only those whose folded form begins with one of these letters: stemming takes
+    letters from the end of a word, so no other can match a query word with such an initial.
+    """
     rules = analysed_as(language)
-    for match in _WORD.finditer(text):
+    for match in (_beginning(initials) if initials else _WORD).finditer(text):
         word = match[0]
         yield Word(match.start(), match.end(), fold(word), stem(word, rules))
 

@@ -29,7 +29,7 @@ from federation.records.record import Record, assemble
 from federation.records.vocabulary import vocabulary_files
 
 log = structlog.get_logger(__name__)
-LAYOUT: Final = 1
+LAYOUT: Final = 2
 """Rises when documents are built differently."""
 TAGS: Final = (*ANALYSED, UNKNOWN)
 KIND_FACET, NODE_FACET = "kind", "node"
@@ -61,7 +61,7 @@ def facet_field(name: str) -> str:
 def _schema(vocabulary: Vocabulary) -> tantivy.Schema:
     builder = tantivy.SchemaBuilder()
     builder.add_text_field("key", stored=True, tokenizer_name="raw", index_option="basic")
-    builder.add_text_field("display", stored=True, tokenizer_name="raw", index_option="basic")
+    builder.add_bytes_field("display", stored=True)
     builder.add_integer_field("published", fast=True)
     for tag in TAGS:
         for role in ("title", "text"):
@@ -114,7 +114,7 @@ def document(source: Source, concepts: Concepts) -> tuple[str, dict[str, Any]] |
         "tagged": tagged,
         "named": named,
     }
-    fields["display"] = [json.dumps(display, ensure_ascii=False, separators=(",", ":"))]
+    fields["display"] = [json.dumps(display, ensure_ascii=False, separators=(",", ":")).encode()]
     return record.iri, fields
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
 from aiohttp import web
@@ -21,20 +22,20 @@ def _form(request: web.Request) -> Format:
 
 async def root(request: web.Request) -> web.Response:
     form = _form(request)
-    return send(request, await request.app[FEED].root(form), form)
+    return await send(request, await request.app[FEED].root(form), form)
 
 
 async def section(request: web.Request) -> web.Response:
     form = _form(request)
     number = _number(request, "section")
-    return send(request, await request.app[FEED].section(number, form), form)
+    return await send(request, await request.app[FEED].section(number, form), form)
 
 
 async def page(request: web.Request) -> web.Response:
     form, feed = _form(request), request.app[FEED]
     section, number = _number(request, "section"), _number(request, "page")
     rendered = feed.ready(section, number, form) or await feed.page(section, number, form)
-    return send(request, rendered, form)
+    return await send(request, rendered, form)
 
 
 def _number(request: web.Request, name: str) -> int:
@@ -44,7 +45,7 @@ def _number(request: web.Request, name: str) -> int:
     return int(text)
 
 
-def send(request: web.Request, rendered: Rendered, form: Format) -> web.Response:
+async def send(request: web.Request, rendered: Rendered, form: Format) -> web.Response:
     """A page, or 304 where the client has it."""
     zipped = "gzip" in request.headers.get("Accept-Encoding", "")
     etag = f'"{rendered.etag}-{form.name.lower()}{"-gzip" if zipped else ""}"'
@@ -59,4 +60,5 @@ def send(request: web.Request, rendered: Rendered, form: Format) -> web.Response
     headers["Content-Type"] = form.value
     if zipped:
         headers["Content-Encoding"] = "gzip"
-    return web.Response(body=rendered.zipped if zipped else rendered.plain, headers=headers)
+    body = rendered.zipped if zipped else await asyncio.to_thread(rendered.plain)
+    return web.Response(body=body, headers=headers)
