@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -56,8 +56,10 @@ STALE_AFTER: Final = timedelta(hours=72)
 LONGEST_WAIT: Final = timedelta(hours=24)
 BULK: Final = 300
 """Entries from which on worker processes judge the pages."""
-_AHEAD: Final = 4
-"""Pages fetched ahead of the one being stored."""
+_AHEAD: Final = 8
+"""Pages fetched and judged ahead of the one being stored."""
+_TOGETHER: Final = 4
+"""Pages stored in one transaction where they are ready: a transaction has a price of its own."""
 
 log = structlog.get_logger(__name__)
 Progress = Callable[[int, int], None]
@@ -86,6 +88,7 @@ class _Verdict:
     values: Mapping[str, str | int] = field(default_factory=dict)
 
 
+_Judged = tuple[Relation, list[Entry], Standing]
 _GOES_ON: Final = "There is more than one run may take; the next one goes on."
 STATES: Final[Mapping[type[FederationError], str]] = {
     PeerUnreachable: "unreachable",
@@ -274,11 +277,12 @@ class Syncer:
                     waiting.append((relation, task))
                 if not waiting:
                     break
-                relation, task = waiting.popleft()
-                entries, after = await task
-                standing = await self._keep(known.id, entries, after, standing, relation)
-                if standing.keys != keys:
-                    raise KeyMismatch(f"{peer.name} shows other keys in did.json than its log declares.")
+                judged = [(waiting[0][0], *await waiting[0][1])]
+                waiting.popleft()
+                while waiting and len(judged) < _TOGETHER and _is_good(waiting[0][1]):
+                    relation, task = waiting.popleft()
+                    judged.append((relation, *task.result()))
+                standing = await self._keep(known.id, judged, standing, keys)
                 progress(standing.size, target.size)
         finally:
             for _, task in waiting:
@@ -319,16 +323,21 @@ class Syncer:
             raise BadPage(f"{relation.node} is {answer.media_type}, not N-Quads.")
         return await self._workers.run(judge_page, answer.body, relation.node, standing, stop, self._clock(), bulk=bulk)
 
-    async def _keep(
-        self, log_id: int, entries: Sequence[Entry], after: Standing, standing: Standing, relation: Relation
-    ) -> Standing:
-        if not entries or entries[0].position != standing.size:
-            raise BadPage(f"{relation.node} does not hold position {standing.size}.")
-        # A page judged ahead of time could not know when the one before it ended.
-        if entries[0].published < standing.published:
-            raise WrongTime(f"Entry {entries[0].position} is older than the one before it.")
-        await self._store.append_peer(log_id, entries, after=standing.size, standing=after)
-        return after
+    async def _keep(self, log_id: int, judged: Sequence[_Judged], standing: Standing, keys: Keys) -> Standing:
+        """Store pages that follow each other, with the cursor behind the last, in one transaction."""
+        cursor, kept = standing.size, list[Entry]()
+        for relation, entries, after in judged:
+            if not entries or entries[0].position != standing.size:
+                raise BadPage(f"{relation.node} does not hold position {standing.size}.")
+            # A page judged ahead of time could not know when the one before it ended.
+            if entries[0].published < standing.published:
+                raise WrongTime(f"Entry {entries[0].position} is older than the one before it.")
+            if after.keys != keys:
+                raise KeyMismatch("The peer shows other keys in did.json than its log declares.")
+            kept += entries
+            standing = after
+        await self._store.append_peer(log_id, kept, after=cursor, standing=standing)
+        return standing
 
     async def reconsider(self) -> dict[str, int]:
         """Look again at what was kept aside for want of understanding: after an upgrade this node may know better.
@@ -372,6 +381,10 @@ def _try_lock(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def _is_good(task: asyncio.Task[Any]) -> bool:
+    return task.done() and not task.cancelled() and task.exception() is None
 
 
 def backoff(every: float, failures: int, spread: Callable[[], float] = random.random) -> float:

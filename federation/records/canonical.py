@@ -58,7 +58,7 @@ _OBJECT = re.compile(rf"<({IRI_PATTERN})>|\"({_TEXT})\"(?:\^\^<({IRI_PATTERN})>|
 _IRI = re.compile(IRI_PATTERN)
 _LANGUAGE = re.compile(r"[a-z]{1,8}(?:-[a-z0-9]{1,8})*")
 _MEMO: Final = 200
-"""Terms up to this length are remembered: IRIs, codes and numbers recur in every record."""
+"""Statements up to this length, subject aside, are remembered."""
 
 _ESCAPES = {chr(code): f"\\u{code:04X}" for code in (*range(0x20), 0x7F)} | {
     "\t": "\\t", "\b": "\\b", "\n": "\\n", "\r": "\\r", "\f": "\\f", '"': '\\"', "\\": "\\\\",
@@ -152,17 +152,29 @@ def read(body: str) -> list[Triple]:
     if not all(map(lt, lines, islice(lines, 1, None))):
         raise NotCanonical("The lines of the body are not sorted, or one is repeated.")
     triples: list[Triple] = []
+    last = subject = ""
     for line in lines:
+        node, _, tail = line.partition(" ")
         try:
-            subject, predicate, rest = line.split(" ", 2)
-            text = rest.removesuffix(" .")
-            if len(text) + 2 != len(rest):
-                raise refusal(line)
-            term = _short_term(text) if len(text) < _MEMO else _term(text)
-            triples.append((_iri(subject), _iri(predicate), term))
+            if node != last:
+                last, subject = node, _iri(node)
+            predicate, term = _short_statement(tail) if len(tail) < _MEMO else _statement(tail)
         except ValueError as error:
             raise refusal(line) from error
+        triples.append((subject, predicate, term))
     return triples
+
+
+def _statement(tail: str) -> tuple[str, Term]:
+    """Predicate and object of one line. Raises ValueError where they are none."""
+    predicate, _, rest = tail.partition(" ")
+    if rest[-2:] != " .":
+        raise ValueError(tail)
+    return _iri(predicate), _term(rest[:-2])
+
+
+# Statements such as a type, a code or a licence recur in every record.
+_short_statement = lru_cache(1 << 15)(_statement)
 
 
 def _term(text: str) -> Term:
@@ -179,9 +191,6 @@ def _term(text: str) -> Term:
         raise NotCanonical("A text is not in Unicode normal form NFC.")
     check_literal(literal)
     return literal
-
-
-_short_term = lru_cache(1 << 15)(_term)
 
 
 @lru_cache(1 << 15)

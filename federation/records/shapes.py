@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from functools import reduce
 from typing import Final, NamedTuple
 from typing import Literal as OneOf
 
@@ -127,6 +128,10 @@ def _text(value: Term) -> str:
     return value if isinstance(value, str) else value.value
 
 
+def _both(first: Callable[[Term], bool], second: Callable[[Term], bool]) -> Callable[[Term], bool]:
+    return lambda value: first(value) and second(value)
+
+
 class _FieldCheck:
     """Every constraint on one value of a field, by the name of its SHACL component."""
 
@@ -150,19 +155,14 @@ class _FieldCheck:
         if field.min_inclusive is not None:
             least = field.min_inclusive
             self.add("MinInclusive", lambda v: isinstance(v, Literal) and _at_least(v, least))
-        self.accepts: Callable[[Term], bool] = self._all
+        self.accepts: Callable[[Term], bool] = reduce(_both, (test for _, test in self.tests))
         if field.type is FieldType.CONCEPT:
             concepts = vocabulary.concepts_of(field.schemes)
             self.add("In", concepts.__contains__)
             self.accepts = concepts.__contains__
-        elif len(self.tests) == 1:
-            self.accepts = self.tests[0][1]
 
     def add(self, name: str, test: Callable[[Term], bool]) -> None:
         self.tests.append((name, test))
-
-    def _all(self, value: Term) -> bool:
-        return all(test(value) for _, test in self.tests)
 
     def broken(self, value: Term) -> list[str]:
         return [name for name, test in self.tests if not test(value)]
