@@ -14,6 +14,8 @@ from federation.records.canonical import LEXICAL, MAX_LITERAL, XSD, Literal, Ter
 from federation.records.kinds import ANY_SCHEME, Concept, Field, FieldType, Scheme, Vocabulary
 from federation.records.record import SLUG, Address
 
+_CODE: Final = re.compile(r"[A-Za-z0-9._-]{1,100}")
+
 
 class Refused(Exception):
     """A value that cannot be read: what is wrong with it, and what to write instead."""
@@ -132,7 +134,10 @@ def date_term(text: str) -> Literal | None:
 
 
 def _link(text: str, each: Field, vocabulary: Vocabulary, naming: Naming) -> Term:
-    candidate = text if "://" in text or text.startswith("did:") or not each.code_space else each.code_space + text
+    whole = "://" in text or text.startswith("did:") or not each.code_space
+    if not whole and not _CODE.fullmatch(text):
+        raise Refused(f"{text[:60]!r} is not a code.", _help(each))
+    candidate = text if whole else each.code_space + text
     if each.max_length is not None and len(candidate) > each.max_length:
         raise Refused(f"The address is longer than {each.max_length:,} characters.")
     if not is_iri(candidate) or unencodable(candidate):

@@ -21,6 +21,15 @@ BUSY_MS: Final = 30_000
 """How long a writer waits for another process's transaction, in milliseconds."""
 
 
+_PRAGMAS: Final = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    f"busy_timeout={BUSY_MS}",
+    "foreign_keys=ON",
+    "cache_size=-16000",
+)
+
+
 def url_of(data: Path) -> str:
     """The database of a data directory: one SQLite file."""
     return f"sqlite+aiosqlite:///{data / 'node.sqlite'}"
@@ -51,16 +60,15 @@ def _prepare_sqlite(engine: AsyncEngine) -> None:
     def connect(connection: Any, _: object) -> None:
         # The driver must not begin transactions of its own: BEGIN IMMEDIATE below decides who writes.
         connection.isolation_level = None
-        cursor = connection.cursor()
-        for pragma in (
-            "journal_mode=WAL",
-            "synchronous=FULL",
-            f"busy_timeout={BUSY_MS}",
-            "foreign_keys=ON",
-            "cache_size=-16000",
-        ):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
+        try:
+            cursor = connection.cursor()
+            for pragma in _PRAGMAS:
+                cursor.execute(f"PRAGMA {pragma}")
+            cursor.close()
+        except Exception:
+            # The pool would only drop the connection; its thread must have ended before the loop does.
+            connection.close()
+            raise
 
     @sa.event.listens_for(engine.sync_engine, "begin")
     def begin(connection: sa.Connection) -> None:
