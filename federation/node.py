@@ -102,11 +102,13 @@ async def init(config: Config, *, clock: Clock = now, tools: Tools | None = None
         ) from error
     async with open_store(config.database or url_of(config.data)) as store:
         own = await store.enlist(did=config.did, base=config.base, name=config.name, own=True)
+    next_key = ""
     if own.size == 0:
         # Only a log without entries may get keys: later ones would not be those it declares.
         next_key = await asyncio.to_thread(keyfiles.create, config.data / "keys")
     async with open_node(config, clock=clock, tools=tools, started=False) as node:
-        if own.size == 0:
+        if own.keys is None:
+            # Also where a set-up was cut short between entry 0 and the note of the keys it declares.
             await node.publisher.begin(next_key_hash(next_key))
         return await node.store.log(node.log.id)
 

@@ -187,7 +187,10 @@ class Publisher:
         await self._store.refresh_checkpoint(self._log_id, self.checkpoint)
 
     async def begin(self, next_hash: str) -> None:
-        """Write entry 0, the inception, unless the log has one."""
+        """Write entry 0, the inception, unless the log has one, and note the keys it declares.
+
+        ``next_hash`` is used only where entry 0 is written.
+        """
         log = await self._store.log(self._log_id)
         if log.size == 0:
             now = timestamp(self._clock())
