@@ -256,19 +256,24 @@ class Follower:
             for start in range(positions.get(did, 0), log.verified_size, _CHUNK)
         )
         ahead = self._workers.width + 1 if total > BULK else 1
-        while True:
-            for did, log, start in islice(chunks, ahead - len(waiting)):
-                stop = min(start + _CHUNK, log.verified_size)
-                task = asyncio.create_task(self._documents(log, start, stop, bulk=total > BULK))
-                waiting.append((did, stop, task))
-            if not waiting:
-                break
-            did, stop, task = waiting.popleft()
-            await asyncio.to_thread(self._index.add, await task)
-            done += stop - max(positions.get(did, 0), 0)
-            positions[did] = stop
-            if progress is not None:
-                progress(done, total)
+        try:
+            while True:
+                for did, log, start in islice(chunks, ahead - len(waiting)):
+                    stop = min(start + _CHUNK, log.verified_size)
+                    task = asyncio.create_task(self._documents(log, start, stop, bulk=total > BULK))
+                    waiting.append((did, stop, task))
+                if not waiting:
+                    break
+                did, stop, task = waiting.popleft()
+                await asyncio.to_thread(self._index.add, await task)
+                done += stop - max(positions.get(did, 0), 0)
+                positions[did] = stop
+                if progress is not None:
+                    progress(done, total)
+        finally:
+            for _, _, task in waiting:
+                task.cancel()
+            await asyncio.gather(*(task for _, _, task in waiting), return_exceptions=True)
         await asyncio.to_thread(self._index.commit, positions)
         return done
 
