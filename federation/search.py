@@ -19,7 +19,7 @@ import tantivy
 
 from federation.errors import Unavailable
 from federation.index import query as queries
-from federation.index.explanation import Because, Segment, explain, segments, shown_language, snippet
+from federation.index.explanation import Because, Explainer, Segment, segments, shown_language, snippet
 from federation.index.query import Unit
 from federation.index.text import Source, TextIndex, document, facet_field, facet_names
 from federation.records.kinds import in_language
@@ -86,72 +86,78 @@ class Found:
     """Words of the query and the label of a concept they were understood as."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """A request as it is put to one state of the index."""
+
+    request: Request
+    units: Sequence[Unit]
+    searcher: tantivy.Searcher
+    query: tantivy.Query
+
+
 class Search:
-    """Searches one text index; every call runs in a thread."""
+    """Searches one text index. The work is done in threads: hits in one, counts of facets beside it."""
 
     def __init__(self, index: TextIndex) -> None:
         self._index = index
-        self._vocabulary = index.concepts.vocabulary
-        self.facets = facet_names(self._vocabulary)
+        self._vocabulary = vocabulary = index.concepts.vocabulary
+        self.facets = facet_names(vocabulary)
+        self._topics = frozenset(
+            concept.iri for concept in vocabulary.concepts.values() if vocabulary.schemes[concept.scheme].topic
+        )
+        self._labels: dict[tuple[str, str, str], str] = {}
 
     async def search(self, request: Request) -> Found:
-        return await asyncio.to_thread(self.search_now, request)
-
-    def search_now(self, request: Request) -> Found:
         """Answer a search. Unknown facets are ignored by the caller's choice of filters, never here."""
         started = time.perf_counter()
-        concepts = self._index.concepts
-        units = queries.understand(request.text, request.language, concepts)
-        schema, searcher = self._index.schema, self._index.searcher()
-        query = queries.build(units, request.filters, request.language, schema)
-        order = None if units else "published"
-        result = searcher.search(query, max(request.limit, 1), True, order_by_field=order, offset=request.offset)
-        hits = []
-        for score, address in result.hits[: request.limit]:
-            display = json.loads(searcher.doc(address)["display"][0])
-            hits.append(self._hit(display, units, request.language, float(score) if units else 0.0))
+        plan = await asyncio.to_thread(self._plan, request)
+        # tantivy works without Python's lock, so these really run side by side.
+        countings = (asyncio.to_thread(self._counts, plan, *each) for each in self._countings(request))
+        (total, hits), counted = await asyncio.gather(asyncio.to_thread(self._hits, plan), asyncio.gather(*countings))
+        counts = {name: each for some in counted for name, each in some.items()}
         return Found(
-            total=_total(result),
+            total=total,
             hits=tuple(hits),
-            facets=self._facets(searcher, query, units, request),
+            facets={
+                name: tuple(self._values(name, counts[name], request))
+                for name in self.facets
+                if counts[name] or request.filters.get(name)
+            },
             took_ms=round((time.perf_counter() - started) * 1000, 2),
-            concepts=tuple(self._understood(units, request.language)),
+            concepts=tuple(self._understood(plan.units, request.language)),
         )
+
+    def _plan(self, request: Request) -> _Plan:
+        units = queries.understand(request.text, request.language, self._index.concepts)
+        query = queries.build(units, request.filters, request.language, self._index.schema)
+        return _Plan(request, units, self._index.searcher(), query)
 
     def _understood(self, units: Sequence[Unit], language: str) -> Iterator[tuple[str, str]]:
         for unit in units:
             for iri in unit.concepts:
                 yield unit.surface, self._vocabulary.label(iri, language)
 
-    def _is_topic(self, iri: str) -> bool:
-        concept = self._vocabulary.concepts.get(iri)
-        return concept is not None and self._vocabulary.schemes[concept.scheme].topic
-
     # Facets
 
-    def _facets(
-        self, searcher: tantivy.Searcher, query: tantivy.Query, units: Sequence[Unit], request: Request
-    ) -> dict[str, tuple[FacetValue, ...]]:
-        free = [name for name in self.facets if not request.filters.get(name)]
-        buckets = self._aggregate(searcher, query, free)
-        for name in self.facets:
-            if request.filters.get(name):
-                # What choosing another value of the same facet would give does not depend on this one.
-                others = queries.build(units, request.filters, request.language, self._index.schema, without=name)
-                buckets |= self._aggregate(searcher, others, [name])
-        return {
-            name: tuple(self._values(name, buckets[name], request))
-            for name in self.facets
-            if buckets[name] or request.filters.get(name)
-        }
+    def _countings(self, request: Request) -> list[tuple[list[str], str]]:
+        """Which facets to count together, and whose filter to leave out while doing so.
 
-    def _aggregate(
-        self, searcher: tantivy.Searcher, query: tantivy.Query, names: Sequence[str]
-    ) -> dict[str, dict[str, int]]:
+        What choosing another value of the same facet would give does not depend on the chosen one.
+        """
+        chosen = [name for name in self.facets if request.filters.get(name)]
+        free = [name for name in self.facets if name not in chosen]
+        return [(free, ""), *(([name], name) for name in chosen)]
+
+    def _counts(self, plan: _Plan, names: Sequence[str], without: str) -> dict[str, dict[str, int]]:
         if not names:
             return {}
+        query = plan.query
+        if without:
+            request = plan.request
+            query = queries.build(plan.units, request.filters, request.language, self._index.schema, without=without)
         asked = {name: {"terms": {"field": facet_field(name), "size": _FACET_SIZE}} for name in names}
-        answer: dict[str, Any] = searcher.aggregate(query, asked)
+        answer: dict[str, Any] = plan.searcher.aggregate(query, asked)
         return {name: {bucket["key"]: int(bucket["doc_count"]) for bucket in answer[name]["buckets"]} for name in names}
 
     def _values(self, name: str, counts: Mapping[str, int], request: Request) -> Iterator[FacetValue]:
@@ -164,24 +170,45 @@ class Search:
             yield FacetValue(value, self.value_label(name, value, request.language), count, value in chosen)
 
     def value_label(self, name: str, value: str, language: str) -> str:
-        """The name of a facet's value in a language."""
+        """The name of a facet's value in a language; the value itself where it has none."""
+        known = self._labels.get((name, value, language))
+        if known is not None:
+            return known
+        labels = self._labels_of(name, value)
+        if labels is None:
+            return value
+        label = self._labels[name, value, language] = in_language(labels, language)[1]
+        return label
+
+    def _labels_of(self, name: str, value: str) -> Mapping[str, str] | None:
         if name == "kind":
             kind = self._vocabulary.kinds.get(value)
-            return in_language(kind.labels, language)[1] if kind else value
+            return kind.labels if kind else None
         if name == "language":
             scheme = self._vocabulary.scheme_named("language")
             concept = scheme.find(value) if scheme else None
-            return in_language(concept.labels, language)[1] if concept else value
+            return concept.labels if concept else None
         for scheme in self._vocabulary.schemes.values():
             if scheme.facet == name:
                 found = scheme.find(value)
-                return in_language(found.labels, language)[1] if found else value
-        return value
+                return found.labels if found else None
+        return None
 
     # Hits
 
-    def _hit(self, display: Mapping[str, Any], units: Sequence[Unit], language: str, score: float) -> Hit:
-        marks, because = explain(display, units, self._index.concepts, language)
+    def _hits(self, plan: _Plan) -> tuple[int, list[Hit]]:
+        request, searcher = plan.request, plan.searcher
+        order = None if plan.units else "published"
+        result = searcher.search(plan.query, max(request.limit, 1), True, order_by_field=order, offset=request.offset)
+        explainer = Explainer(plan.units, self._index.concepts, request.language)
+        hits = []
+        for score, address in result.hits[: request.limit]:
+            display = json.loads(searcher.doc(address)["display"][0])
+            hits.append(self._hit(display, explainer, request.language, float(score) if plan.units else 0.0))
+        return _total(result), hits
+
+    def _hit(self, display: Mapping[str, Any], explainer: Explainer, language: str, score: float) -> Hit:
+        marks, because = explainer.explain(display)
         shown = shown_language(display, marks, language)
         title_language, title = in_language(display["title"], shown)
         text_language, text = in_language(display["text"], shown)
@@ -198,7 +225,7 @@ class Search:
             languages=tuple(display["title"]),
             score=round(score, 4),
             because=tuple(because),
-            topics=tuple(iri for iri in display["tagged"] if self._is_topic(iri)),
+            topics=tuple(iri for iri in display["tagged"] if iri in self._topics),
         )
 
 

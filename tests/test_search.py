@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import shutil
 from collections import Counter
@@ -85,7 +86,7 @@ def corpus(tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> Search:
 
 def asking(search: Search, text: str = "", reader: str = "nl", *, limit: int = 20, offset: int = 0, **chosen) -> Found:
     filters = {name: tuple(values) for name, values in chosen.items()}
-    return search.search_now(Request(text, reader, filters, limit, offset))
+    return asyncio.run(search.search(Request(text, reader, filters, limit, offset)))
 
 
 @pytest.fixture

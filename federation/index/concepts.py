@@ -49,7 +49,7 @@ class Concepts:
 
     def warm(self) -> None:
         """Analyse every label now, so that the first searcher does not wait for it."""
-        list(self.spot_query("a", "en"))
+        _ = self._labels, self._narrower
 
     def spot(self, text: Sequence[Word], language: str) -> Iterator[Spotted]:
         """The concepts that a text names in its own language: longest match first, none overlapping."""
@@ -91,6 +91,19 @@ class Concepts:
             concept = self.vocabulary.concepts.get(iri)
             todo += [(broader, step + 1) for broader in concept.broader] if concept else []
         return steps
+
+    def narrower(self, iri: str) -> frozenset[str]:
+        """Every concept below one, at any depth."""
+        return self._narrower.get(iri, frozenset())
+
+    @cached_property
+    def _narrower(self) -> Mapping[str, frozenset[str]]:
+        found: dict[str, set[str]] = {}
+        for iri in self.vocabulary.concepts:
+            for above, steps in self.with_broader([iri]).items():
+                if steps:
+                    found.setdefault(above, set()).add(iri)
+        return {iri: frozenset(below) for iri, below in found.items()}
 
 
 def _empty(text: str, language: str) -> bool:

@@ -7,13 +7,12 @@ compared them, and concepts as the document carries them.
 from __future__ import annotations
 
 import html
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from federation.index.concepts import Concepts
-from federation.index.languages import analysed_as, words
+from federation.index.languages import analysed_as, beginning, beginning_with, fold, stem
 from federation.index.query import Unit
 from federation.records.kinds import in_language
 
@@ -48,72 +47,98 @@ class Segment:
 Span = tuple[int, int]
 Marks = dict[tuple[str, str], list[Span]]
 """Where words of the query stand, by role (title, text) and language."""
+_Place = tuple[int, int]
+"""The number of a unit in the query, and of a word in the unit."""
 
 
-def explain(
-    display: Mapping[str, Any], units: Sequence[Unit], concepts: Concepts, language: str
-) -> tuple[Marks, list[Because]]:
-    marks: Marks = {}
-    because: list[Because] = []
-    initials = "".join(sorted({word.folded[:1] for unit in units for word in unit.words}))
-    analysed = [
-        (role, tag, text, list(words(text, tag, initials)))
-        for role in ("title", "text")
-        for tag, text in display[role].items()
-    ]
-    up = concepts.with_broader([*display["tagged"], *display["named"]])
-    for unit in units:
-        reason = _by_word(unit, analysed, marks, language)
-        through = _by_concept(unit, display, up, concepts, language)
-        if through is not None and through.match:
-            _mark_surface(through, analysed, marks)
-        # A word in the reader's own language needs no concept to explain it.
-        own = reason is not None and analysed_as(reason.language) == analysed_as(language)
-        chosen = reason if own or through is None else through
-        if chosen is not None:
-            because.append(chosen)
-    return marks, because
+class Explainer:
+    """Explains the hits of one search: what all of them share is prepared once."""
+
+    def __init__(self, units: Sequence[Unit], concepts: Concepts, language: str) -> None:
+        self._units = units
+        self._language = language
+        self._label = concepts.vocabulary.label
+        self._narrower = {iri: concepts.narrower(iri) for unit in units for iri in unit.concepts}
+        self._stems: dict[str, dict[str, list[_Place]]] = {}
+        self._folded: dict[str, list[_Place]] = {}
+        beginnings: set[str] = set()
+        for number, unit in enumerate(units):
+            for member, word in enumerate(unit.words):
+                self._folded.setdefault(word.folded, []).append((number, member))
+                beginnings.add(beginning(word.folded))
+                for tag, form in word.stems.items():
+                    self._stems.setdefault(tag, {}).setdefault(form, []).append((number, member))
+                    beginnings.add(beginning(form))
+        self._candidates = beginning_with(frozenset(beginnings))
+
+    def explain(self, display: Mapping[str, Any]) -> tuple[Marks, list[Because]]:
+        """Where a hit's texts match, and a reason for every unit of the query that does."""
+        marks: Marks = {}
+        matched = self._matched(display, marks)
+        because = []
+        for number, unit in enumerate(self._units):
+            reason = self._by_words(unit, matched.get(number, {}))
+            through = self._by_concept(unit, display)
+            if through is not None and through.match:
+                _mark(through, display, marks)
+            # A word in the reader's own language needs no concept to explain it.
+            own = reason is not None and analysed_as(reason.language) == analysed_as(self._language)
+            chosen = reason if own or through is None else through
+            if chosen is not None:
+                because.append(chosen)
+        return marks, because
+
+    def _matched(self, display: Mapping[str, Any], marks: Marks) -> dict[int, dict[int, tuple[str, str]]]:
+        """By unit and word of it: the word of the hit that matched, and its language."""
+        matched: dict[int, dict[int, tuple[str, str]]] = {}
+        for role in ("title", "text"):
+            for tag, text in display[role].items():
+                rules = analysed_as(tag)
+                stems = self._stems.get(rules, {})
+                for match in self._candidates.finditer(text):
+                    word = match[0]
+                    places = stems.get(stem(word, rules)) or self._folded.get(fold(word))
+                    if places is None:
+                        continue
+                    marks.setdefault((role, tag), []).append(match.span())
+                    for number, member in places:
+                        known = matched.setdefault(number, {})
+                        if member not in known or (tag == self._language != known[member][1]):
+                            known[member] = (word, tag)
+        return matched
+
+    def _by_words(self, unit: Unit, matched: Mapping[int, tuple[str, str]]) -> Because | None:
+        if len(matched) < len(unit.words):
+            return None  # of a phrase all words must be there
+        found = [matched[member] for member in range(len(unit.words))]
+        return Because("word", unit.surface, " ".join(word for word, _ in found), found[0][1])
+
+    def _by_concept(self, unit: Unit, display: Mapping[str, Any]) -> Because | None:
+        for iri in unit.concepts:
+            named = display["named"].get(iri)
+            if named:
+                tag, surface = next((pair for pair in named if pair[0] == self._language), named[0])
+                return Because("named", unit.surface, surface, tag, iri, self._label(iri, self._language))
+        for iri in unit.concepts:
+            if iri in display["tagged"]:
+                return Because("concept", unit.surface, "", "", iri, self._label(iri, self._language))
+        for iri in unit.concepts:
+            narrower = self._narrower[iri]
+            if not (narrower.isdisjoint(display["tagged"]) and narrower.isdisjoint(display["named"])):
+                return Because("narrower", unit.surface, "", "", iri, self._label(iri, self._language))
+        return None
 
 
-def _by_word(
-    unit: Unit, analysed: Sequence[tuple[str, str, str, Sequence[Any]]], marks: Marks, language: str
-) -> Because | None:
-    best: Because | None = None
-    for role, tag, text, found in analysed:
-        rules = analysed_as(tag)
-        stems = {word.stems[rules] for word in unit.words}
-        folded = {word.folded for word in unit.words}
-        for word in found:
-            if word.stem in stems or word.folded in folded:
-                marks.setdefault((role, tag), []).append((word.start, word.end))
-                if best is None or (tag == language and best.language != language):
-                    best = Because("word", unit.surface, text[word.start : word.end], tag)
-    return best
-
-
-def _by_concept(
-    unit: Unit, display: Mapping[str, Any], up: Mapping[str, int], concepts: Concepts, language: str
-) -> Because | None:
-    label = concepts.vocabulary.label
-    for iri in unit.concepts:
-        named = display["named"].get(iri)
-        if named:
-            tag, surface = next((pair for pair in named if pair[0] == language), named[0])
-            return Because("named", unit.surface, surface, tag, iri, label(iri, language))
-    for iri in unit.concepts:
-        if iri in display["tagged"]:
-            return Because("concept", unit.surface, "", "", iri, label(iri, language))
-    for iri in unit.concepts:
-        if iri in up:
-            return Because("narrower", unit.surface, "", "", iri, label(iri, language))
-    return None
-
-
-def _mark_surface(reason: Because, analysed: Sequence[tuple[str, str, str, Sequence[Any]]], marks: Marks) -> None:
-    for role, tag, text, _ in analysed:
-        if tag == reason.language:
-            for match in re.finditer(rf"(?<!\w){re.escape(reason.match)}(?!\w)", text):
-                marks.setdefault((role, tag), []).append(match.span())
+def _mark(reason: Because, display: Mapping[str, Any], marks: Marks) -> None:
+    surface = reason.match
+    for role in ("title", "text"):
+        text = display[role].get(reason.language, "")
+        at = text.find(surface)
+        while at >= 0:
+            end = at + len(surface)
+            if not (text[at - 1 : at].isalnum() or text[end : end + 1].isalnum()):
+                marks.setdefault((role, reason.language), []).append((at, end))
+            at = text.find(surface, end)
 
 
 def shown_language(display: Mapping[str, Any], marks: Marks, language: str) -> str:

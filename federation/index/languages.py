@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import threading
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -29,7 +29,10 @@ _ALGORITHMS: Final = {
     "nb": "norwegian",
 }
 _SAME: Final = {"nn": "nb", "no": "nb"}
-_WORD = re.compile(r"[^\W_]+(?:[’'][^\W_]+)*")
+# An apostrophe belongs to a word before one letter (*foto's*, *don't*); elsewhere it parts two (*l'achat*).
+_LETTER = r"[^\W_]"
+_ENDING = rf"(?:[’'](?:{_LETTER}|ll|re|ve)(?!{_LETTER}))?"
+_WORD = re.compile(rf"{_LETTER}+{_ENDING}")
 _LETTERS: Final = str.maketrans({"ø": "o", "æ": "ae", "œ": "oe", "ß": "ss", "đ": "d", "ł": "l", "þ": "th", "ð": "d"})
 _STOP: Final = {
     language: frozenset(words.split())
@@ -80,15 +83,6 @@ def analysed_as(language: str) -> str:
     return known if known in _ALGORITHMS else UNKNOWN
 
 
-@lru_cache(1024)
-def _beginning(initials: str) -> re.Pattern[str]:
-    """Words that begin with a letter which folds to one of ``initials``."""
-    wanted = set(initials)
-    letters = [chr(c) for c in range(0x30, 0x250) if chr(c).isalnum() and fold(chr(c))[:1] in wanted]
-    others = [letter for letter in wanted if ord(letter) >= 0x250]
-    return re.compile(rf"(?<![^\W_])[{re.escape(''.join([*letters, *others]))}][^\W_]*(?:[’'][^\W_]+)*")
-
-
 @lru_cache(1 << 16)
 def fold(word: str) -> str:
     """A word without case and diacritics."""
@@ -119,16 +113,56 @@ def stem(word: str, language: str) -> str:
     return fold(_stemmer(algorithm).stemWord(lowered))
 
 
-def words(text: str, language: str, initials: str = "") -> Iterator[Word]:
-    """The words of a text, in order, stop words included.
-
-    With ``initials`` only those whose folded form begins with one of these letters: stemming takes
-    letters from the end of a word, so no other can match a query word with such an initial.
-    """
+def words(text: str, language: str) -> Iterator[Word]:
+    """The words of a text, in order, stop words included."""
     rules = analysed_as(language)
-    for match in (_beginning(initials) if initials else _WORD).finditer(text):
+    for match in _WORD.finditer(text):
         word = match[0]
         yield Word(match.start(), match.end(), fold(word), stem(word, rules))
+
+
+def beginning(form: str) -> str:
+    """The letters with which every word of this stem or folded form begins.
+
+    Stemming works at the end of a word; only in short ones does it reach the front (*dying*, *die*).
+    """
+    return form[: min(3, max(1, len(form) - 2))]
+
+
+@lru_cache(256)
+def beginning_with(beginnings: frozenset[str]) -> re.Pattern[str]:
+    """Finds the words of a text whose folded form begins with one of these."""
+    needed = sorted(each for each in beginnings if not any(each != b and each.startswith(b) for b in beginnings))
+    choices = "|".join(map(_spelt, needed)) or "(?!)"
+    return re.compile(rf"(?<!{_LETTER})(?:{choices}){_LETTER}*{_ENDING}")
+
+
+def _spelt(folded: str) -> str:
+    """A pattern for every spelling whose folded form begins like this: å for a, æ for ae or for a."""
+    if not folded:
+        return ""
+    # Beyond Latin script every letter may be the one: those are few, and looked at afterwards.
+    choices = [r"[^\W\u0000-\u024f]"]
+    known = False
+    for form, letters in _letters().items():
+        if folded.startswith(form):
+            choices.append(f"[{letters}]{_spelt(folded[len(form) :])}")
+            known = known or form == folded[0]
+        elif form.startswith(folded):
+            choices.append(f"[{letters}]")
+    if not known:
+        choices.append(re.escape(folded[0]) + _spelt(folded[1:]))
+    return f"(?:{'|'.join(choices)})"
+
+
+@lru_cache(1)
+def _letters() -> Mapping[str, str]:
+    """Latin letters and digits by what they fold to, as they stand in a pattern."""
+    found: dict[str, str] = {}
+    for letter in map(chr, range(0x30, 0x250)):
+        if letter.isalnum():
+            found[fold(letter)] = found.get(fold(letter), "") + letter
+    return found
 
 
 def is_stop_word(word: str, language: str) -> bool:

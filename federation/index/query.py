@@ -121,8 +121,8 @@ def _form(word: QueryWord, language: str, schema: tantivy.Schema) -> tantivy.Que
 
 
 def _fields(word: QueryWord, language: str) -> Iterator[tuple[str, str, float]]:
-    for tag in TAGS:
-        near = ranking.OWN_LANGUAGE if tag == language else ranking.OTHER_LANGUAGE
-        for role, place in (("title", ranking.TITLE), ("text", 1.0)):
+    for role, place in (("title", ranking.TITLE), ("text", 1.0)):
+        yield f"{role}_exact", word.folded, place * ranking.EXACT
+        for tag in TAGS:
+            near = ranking.OWN_LANGUAGE if tag == language else ranking.OTHER_LANGUAGE
             yield f"{role}_{tag}", word.stems[tag], near * place
-            yield f"{role}_exact_{tag}", word.folded, near * place * ranking.EXACT

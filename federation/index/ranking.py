@@ -6,8 +6,8 @@ from typing import Final
 
 TITLE: Final = 2.5
 """A word in the title, against the same word in the text."""
-EXACT: Final = 1.3
-"""The very form that was typed, on top of its stem."""
+EXACT: Final = 1.2
+"""The very form that was typed, in whatever language: names, numbers, and most words of one's own."""
 OWN_LANGUAGE: Final = 1.0
 OTHER_LANGUAGE: Final = 0.6
 """A stem in a language other than the searcher's: cognates and names match, chance does too."""

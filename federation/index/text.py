@@ -29,7 +29,7 @@ from federation.records.record import Record, assemble
 from federation.records.vocabulary import vocabulary_files
 
 log = structlog.get_logger(__name__)
-LAYOUT: Final = 2
+LAYOUT: Final = 3
 """Rises when documents are built differently."""
 TAGS: Final = (*ANALYSED, UNKNOWN)
 KIND_FACET, NODE_FACET = "kind", "node"
@@ -66,7 +66,9 @@ def _schema(vocabulary: Vocabulary) -> tantivy.Schema:
     for tag in TAGS:
         for role in ("title", "text"):
             builder.add_text_field(f"{role}_{tag}", tokenizer_name="whitespace", index_option="freq")
-            builder.add_text_field(f"{role}_exact_{tag}", tokenizer_name="whitespace", index_option="freq")
+    # Names and numbers are the same in every language, so the words as written share a field.
+    for role in ("title", "text"):
+        builder.add_text_field(f"{role}_exact", tokenizer_name="whitespace", index_option="freq")
     for role in ("tagged", "named", "broader"):
         builder.add_text_field(role, tokenizer_name="whitespace", index_option="basic")
     for name in facet_names(vocabulary):
@@ -88,7 +90,7 @@ def document(source: Source, concepts: Concepts) -> tuple[str, dict[str, Any]] |
         for language, text in by_language.items():
             tag, analysed = analysed_as(language), list(words(text, language))
             _extend(fields, f"{role}_{tag}", " ".join(word.stem for word in analysed))
-            _extend(fields, f"{role}_exact_{tag}", " ".join(word.folded for word in analysed))
+            _extend(fields, f"{role}_exact", " ".join(word.folded for word in analysed))
             for spotted in concepts.spot(analysed, language):
                 surface = text[analysed[spotted.first].start : analysed[spotted.last - 1].end]
                 for iri in spotted.concepts:

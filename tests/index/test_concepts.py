@@ -103,5 +103,10 @@ def test_what_is_broader_is_known_with_its_distance(concepts: Concepts):
     assert concepts.with_broader([STRATEGY + "R3"]) == {STRATEGY + "R3": 0, STRATEGY + "LIFE": 1}
 
 
+def test_what_is_narrower_is_known_at_any_depth(concepts: Concepts):
+    assert STRATEGY + "R3" in concepts.narrower(STRATEGY + "LIFE")
+    assert concepts.narrower(STRATEGY + "R3") == frozenset()
+
+
 def test_a_concept_nobody_knows_has_nothing_broader(concepts: Concepts):
     assert concepts.with_broader(["https://elsewhere.example/x"]) == {"https://elsewhere.example/x": 0}

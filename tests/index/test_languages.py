@@ -8,7 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from federation.index.languages import ANALYSED, UNKNOWN, analysed_as, fold, is_stop_word, stem, words
+from federation.index.languages import (
+    ANALYSED,
+    UNKNOWN,
+    analysed_as,
+    beginning,
+    beginning_with,
+    fold,
+    is_stop_word,
+    stem,
+    words,
+)
+from federation.workers import Tools
 
 
 @pytest.mark.parametrize(
@@ -92,7 +103,7 @@ def test_words_stand_where_they_say(text: str):
         ("CO2 40%", ["co2", "40"]),
         ("", []),
         ("🙂 — !!", []),
-        ("l'eau", ["l'eau"]),
+        ("l'eau", ["l", "eau"]),
     ],
 )
 def test_a_text_falls_into_words(text: str, expected: list[str]):
@@ -124,3 +135,56 @@ def test_any_text_can_be_analysed(text: str, language: str):
     found = list(words(text, language))
     assert all(" " not in word.stem and " " not in word.folded for word in found)
     assert [word.start for word in found] == sorted(word.start for word in found)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("l'achat d’énergie", ["l", "achat", "d", "énergie"]),
+        ("foto's en collega’s", ["foto's", "en", "collega’s"]),
+        ("don't, we'll", ["don't", "we'll"]),
+        ("jusqu'ici", ["jusqu", "ici"]),
+        ("'quoted'", ["quoted"]),
+    ],
+)
+def test_an_apostrophe_parts_an_article_from_its_word_and_keeps_an_ending(text: str, expected: list[str]):
+    assert [text[word.start : word.end] for word in words(text, "fr")] == expected
+
+
+# Words that may match
+
+
+def test_every_word_of_the_code_lists_is_found_by_the_beginning_of_its_stem_and_of_its_form(tools: Tools):
+    every = [
+        (text[word.start : word.end], tag, word)
+        for concept in tools.vocabulary.concepts.values()
+        for tag in ANALYSED
+        for text in (concept.labels.get(tag, ""), *concept.alternatives.get(tag, ()))
+        for word in words(text, tag)
+    ]
+    missed = [
+        (surface, tag)
+        for surface, tag, word in every
+        for form in (word.stem, word.folded)
+        if not beginning_with(frozenset([beginning(form)])).fullmatch(surface)
+    ]
+    assert len(every) > 5_000
+    assert missed == []
+
+
+@given(st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=12), st.sampled_from(ANALYSED))
+def test_any_word_is_found_by_the_beginning_of_its_folded_form(word: str, language: str):
+    for found in words(word, language):
+        surface = word[found.start : found.end]
+        if found.folded:
+            assert beginning_with(frozenset([beginning(found.folded)])).match(surface)
+
+
+def test_words_with_another_beginning_are_passed_over():
+    pattern = beginning_with(frozenset(["mob", "aer"]))
+    found = [match[0] for match in pattern.finditer("Møbler ærlig aerosol mobiel omobler immobiel MÖB areal")]
+    assert found == ["Møbler", "ærlig", "aerosol", "mobiel", "MÖB"]
+
+
+def test_without_a_beginning_nothing_is_found():
+    assert beginning_with(frozenset()).search("Møbler") is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 from pathlib import Path
@@ -24,7 +25,7 @@ from tests.index.corpus import MEMORY, index_of, sources
 
 
 def total(index: TextIndex, words: str = "") -> int:
-    return Search(index).search_now(Request(words, "nl")).total
+    return asyncio.run(Search(index).search(Request(words, "nl"))).total
 
 
 # Documents
@@ -46,9 +47,8 @@ def test_a_document_is_found_by_the_address_of_its_record(tools: Tools):
 
 def test_a_document_keeps_words_by_language_and_place(tools: Tools):
     fields = fields_of(tools, pilot("mill", title="Molens", abstract={"nl": "Wieken", "da": "Vinger"}))
-    assert fields["title_exact_nl"] == ["molens"]
-    assert fields["text_exact_nl"] == ["wieken"]
-    assert fields["text_exact_da"] == ["vinger"]
+    assert fields["title_exact"] == ["molens"]
+    assert sorted(fields["text_exact"]) == ["vinger", "wieken"]
 
 
 def test_a_document_holds_its_facets_by_code(tools: Tools):
