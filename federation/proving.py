@@ -16,7 +16,7 @@ from federation.log.keys import Keys
 from federation.node import now
 from federation.peers.transport import Transport, open_transport
 from federation.records import jsonld
-from federation.records.canonical import read
+from federation.records.canonical import nodes_of
 from federation.records.kinds import Vocabulary
 from federation.records.proof import Signed
 from federation.records.proof import verify as verify_proof
@@ -52,7 +52,7 @@ async def verify(
 async def _record(
     signed: Signed, vocabulary: Vocabulary, settings: Config | None, did_document: Path | None
 ) -> dict[str, Any]:
-    record, _ = assemble(read(signed.body), vocabulary)
+    record, _ = assemble(nodes_of(signed.body), vocabulary)
     did, base = record.publisher, record.address.base
     if dids.did_of(base) != did:
         raise BadProof(f"The record lies under {base}, but {did} claims to publish it.")

@@ -18,7 +18,7 @@ from federation.errors import Conflict, Fault, FederationError, InvalidRecord
 from federation.log import checkpoint as checkpoints
 from federation.log import keys as key_events
 from federation.log.trust import Entry
-from federation.records.canonical import XSD, Literal, Triple, check_size, read, write
+from federation.records.canonical import XSD, Literal, Triple, check_size, nodes_of, read, write
 from federation.records.draft import Draft, statements
 from federation.records.proof import Signer, sign
 from federation.records.record import ISSUED, MODIFIED, PUBLISHER, VERSION, assemble
@@ -124,7 +124,7 @@ def prepare(
         body = write(triples)
         try:
             check_size(body)
-            assemble(read(body), vocabulary)
+            assemble(nodes_of(body), vocabulary)
         except FederationError as error:
             place = drafts[index].place
             faults.append(Fault(str(error), "Shorten or split the record.", file=place.file, row=place.row))
@@ -195,10 +195,10 @@ class Publisher:
         if log.size == 0:
             now = timestamp(self._clock())
             body = key_events.inception(self._naming.base, self._naming.did, self._keys.public, next_hash, issued=now)
-            record, _ = assemble(read(body), self._workers.tools.vocabulary)
+            record, _ = assemble(nodes_of(body), self._workers.tools.vocabulary)
             await self._append([Prepared(record.iri, record.kind, 1, body)])
         inception = (await self._store.entries(self._log_id, 0, 1))[0]
-        record, _ = assemble(read(inception.signed.body), self._workers.tools.vocabulary)
+        record, _ = assemble(nodes_of(inception.signed.body), self._workers.tools.vocabulary)
         await self._store.set_fingerprint(self._log_id, key_events.fingerprint(inception.signed.body))
         await self._store.set_keys(self._log_id, key_events.declared(record))
 

@@ -15,7 +15,7 @@ import random
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -272,7 +272,7 @@ class Syncer:
                         break
                     budget -= 1
                     start = max(relation.lower, known.size)
-                    ahead_standing = replace(standing, size=start, published="") if waiting else standing
+                    ahead_standing = standing._replace(size=start, published="") if waiting else standing
                     task = asyncio.create_task(self._page(relation, ahead_standing, target.size, bulk))
                     waiting.append((relation, task))
                 if not waiting:

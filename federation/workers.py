@@ -68,6 +68,7 @@ def _start(folder: Path) -> None:
     # at every full collection would cost more than reading the records does.
     gc.collect()
     gc.freeze()
+    gc.set_threshold(50_000)
 
 
 def _follow_parent() -> None:

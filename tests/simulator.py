@@ -21,7 +21,7 @@ from federation.feed import PAGE, Format, Place
 from federation.log import checkpoint, did, keys
 from federation.log.merkle import Frontier
 from federation.publish import timestamp
-from federation.records.canonical import read, write
+from federation.records.canonical import nodes_of, write
 from federation.records.draft import Draft, statements
 from federation.records.kinds import Vocabulary
 from federation.records.proof import Signer, sign
@@ -63,7 +63,7 @@ class SimulatedPeer:
         verified = sign(
             body, signer or Signer(self.did, self.private.record), created=created or timestamp(self.clock())
         )
-        record, _ = assemble(read(body), self.vocabulary)
+        record, _ = assemble(nodes_of(body), self.vocabulary)
         proof = verified.signed.proof
         entry = StoredEntry(
             1, len(self.entries), record.iri, record.kind, record.version, proof.created, verified.signed,

@@ -15,7 +15,7 @@ from federation.errors import InvalidRecord
 from federation.log import checkpoint
 from federation.log.did import host_of
 from federation.log.keys import Keys
-from federation.records.canonical import read
+from federation.records.canonical import nodes_of
 from federation.records.record import assemble
 from tests.conftest import pilot
 
@@ -122,7 +122,7 @@ async def test_parts_are_hash_iris_of_their_record(start_node):
     }
     await node.publish(pilot("mill", observation=[figure]))
     entry = await node.node.store.current(f"{node.base}/records/pilot/mill", node.node.log.id)
-    record, _ = assemble(read(entry.signed.body), node.node.workers.tools.vocabulary)
+    record, _ = assemble(nodes_of(entry.signed.body), node.node.workers.tools.vocabulary)
     assert f"{node.base}/records/pilot/mill#co2" in record.nodes
     assert '"12.5"^^<http://www.w3.org/2001/XMLSchema#decimal>' in entry.signed.body
 

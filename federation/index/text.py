@@ -23,7 +23,7 @@ import tantivy
 from federation.errors import Unavailable
 from federation.index.concepts import Concepts
 from federation.index.languages import ANALYSED, UNKNOWN, analysed_as, words
-from federation.records.canonical import Literal, read
+from federation.records.canonical import Literal, nodes_of
 from federation.records.kinds import Field, FieldType, Kind, Vocabulary
 from federation.records.record import Record, assemble
 from federation.records.vocabulary import vocabulary_files
@@ -79,7 +79,7 @@ def _schema(vocabulary: Vocabulary) -> tantivy.Schema:
 def document(source: Source, concepts: Concepts) -> tuple[str, dict[str, Any]] | None:
     """The fields of one record's document and its key; None for entries that are not searched."""
     vocabulary = concepts.vocabulary
-    record, kind = assemble(read(source.body), vocabulary)
+    record, kind = assemble(nodes_of(source.body), vocabulary)
     if kind is None or kind.managed:
         return None
     published = datetime.fromisoformat(source.published)

@@ -9,10 +9,9 @@ with its reason, so that one record never stops a log.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -25,7 +24,7 @@ from federation.errors import (
     WrongTime,
 )
 from federation.log.keys import KIND, Keys, declared, fingerprint
-from federation.records.canonical import read
+from federation.records.canonical import nodes_of
 from federation.records.kinds import Vocabulary
 from federation.records.multikey import decode_public
 from federation.records.proof import Signed, Verified, verify
@@ -39,8 +38,7 @@ CREATE: Final = "Create"
 UPDATE: Final = "Update"
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
+class Claimed(NamedTuple):
     """An entry as a page shows it: the position, and what the page says of it, none of it believed.
 
     ``activity`` is the local name of its ActivityStreams type, ``object`` the record's IRI.
@@ -53,8 +51,7 @@ class Claimed:
     published: str
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A verified entry at its position. ``quarantine`` is the reason it is kept but not shown."""
 
     position: int
@@ -74,8 +71,7 @@ class Entry:
         return CREATE if self.version == 1 else UPDATE
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """What is known of a log so far: whose it is, its keys (none before entry 0), where it stands.
 
     ``expected`` is the fingerprint a coordinator confirmed, if any; ``published`` the time of the
@@ -112,7 +108,7 @@ def judge(
             raise WrongTime(f"Entry {claim.position} is older than the one before it.")
         if entry.published > latest:
             raise WrongTime(f"Entry {claim.position} is dated {entry.published}, in the future.")
-        standing = replace(standing, keys=keys, size=standing.size + 1, published=entry.published)
+        standing = standing._replace(keys=keys, size=standing.size + 1, published=entry.published)
         entries.append(entry)
     return entries, standing
 
@@ -140,7 +136,7 @@ def understood(body: str, vocabulary: Vocabulary, checks: Checks) -> tuple[Recor
 
     Raises NotCanonical and InvalidRecord for what is no record at all.
     """
-    record, kind = assemble(read(body), vocabulary)
+    record, kind = assemble(nodes_of(body), vocabulary)
     if kind is None:
         return record, f"unknown-kind: {record.kind}"
     broken = checks.violations(record)
@@ -173,7 +169,7 @@ def _authorised(claim: Claimed, keys: Keys, standing: Standing) -> Ed25519Public
 
 def claim_of(position: int, signed: Signed, vocabulary: Vocabulary) -> Claimed:
     """An entry of our own store as a claim, so that it can be judged like any other."""
-    record, _ = assemble(read(signed.body), vocabulary)
+    record, _ = assemble(nodes_of(signed.body), vocabulary)
     activity = CREATE if record.version == 1 else UPDATE
     return Claimed(position, signed, activity, record.iri, signed.proof.created)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Final
 
 from federation.errors import BadPage, BadProof, OversizedResponse
@@ -50,68 +51,88 @@ class Page:
 
 def read_page(data: bytes, *, url: str, base: str) -> Page:
     """Read a page of the feed of the node at ``base``. Raises BadPage, BadProof, OversizedResponse."""
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise BadPage(f"{url} is not UTF-8.") from error
-    statements, bodies = _split(text, url, base)
+    statements, bodies = _split(data, url, base)
     stream = f"<{base}/feed#stream>"
-    about = dict.fromkeys(_objects(statements, stream, TREE + "member"))
+    about = dict.fromkeys(_objects(statements, stream, _MEMBER))
     if len(about) > MAX_MEMBERS:
         raise OversizedResponse(f"{url} holds {len(about)} members; {MAX_MEMBERS} are accepted.")
     if set(bodies) - set(about):
         raise BadPage(f"{url} holds a body that belongs to no member.")
     claims = [_claim(member, statements, bodies, url, base) for member in about]
     page = f"<{url}>"
-    polling = _objects(statements, stream, LDES + "pollingInterval")
+    polling = _objects(statements, stream, _POLLING)
     return Page(
         relations=_relations(statements, page, url),
         claims=tuple(sorted(claims, key=lambda claim: claim.position)),
         polling=_integer(polling[0], url) if len(polling) == 1 else None,
-        immutable=bool(_objects(statements, page, LDES + "immutable")),
+        immutable=bool(_objects(statements, page, _IMMUTABLE)),
     )
 
 
-def _split(text: str, url: str, base: str) -> tuple[Statements, dict[str, str]]:
+def _split(data: bytes, url: str, base: str) -> tuple[Statements, dict[str, str]]:
     """The default graph as raw tokens, and every body without its graph, as the lines stand on the page.
 
-    The lines of a body end in its graph; they are taken as one block and stripped at once, since this is
-    most of what a page is.
+    The lines of a body end in its graph; they are taken as one block, since this is most of a page.
     """
-    if text and not text.endswith("\n"):
+    if data and not data.endswith(b"\n"):
         raise BadPage(f"{url} breaks off in the middle of a line.")
-    statements: Statements = {}
-    bodies: dict[str, str] = {}
-    member, listing = f"<{base}/log/", f"<{base}/feed#stream> "
-    lines = text.split("\n")
-    at, last = 0, len(lines) - 1
-    while at < last:
+    bodies: dict[bytes, bytes] = {}
+    others: list[bytes] = []
+    member, listing = f"<{base}/log/".encode(), f"<{base}/feed#stream> ".encode()
+    lines = data.split(b"\n")
+    lines.pop()
+    at = 0
+    while at < len(lines):
         line = lines[at]
-        graph = line[line.rfind(" ", 0, -2) + 1 : -2]
-        if graph.startswith(member) and line.endswith("> .") and not line.startswith(listing) and line.count(" ") > 3:
-            start, ending = at, f" {graph} ."
-            while at < last and lines[at].endswith(ending):
-                at += 1
-            block = "\n".join(lines[start:at]) + "\n"
-            bodies[graph] = bodies.get(graph, "") + block.replace(ending + "\n", " .\n")
-            continue
+        graph = line[line.rfind(b" ", 0, -2) + 1 : -2]
+        if graph.startswith(member) and line[-3:] == b"> ." and not line.startswith(listing) and line.count(b" ") > 3:
+            block = _block(lines, at, b" %b ." % graph)
+            bodies[graph] = bodies.get(graph, b"") + b" .\n".join([*block, b""])
+            at += len(block)
+        else:
+            others.append(line)
+            at += 1
+    try:
+        texts = {graph.decode(): body.decode() for graph, body in bodies.items()}
+        return _statements(b"\n".join(others).decode(), url), texts
+    except UnicodeDecodeError as error:
+        raise BadPage(f"{url} is not UTF-8.") from error
+
+
+def _statements(text: str, url: str) -> Statements:
+    statements: Statements = {}
+    for line in text.split("\n") if text else ():
         tokens = line.split(" ", 2)
-        if len(tokens) != 3 or not tokens[2].endswith(" ."):
+        if len(tokens) != 3 or tokens[2][-2:] != " .":
             raise BadPage(f"{url} holds a line that is not N-Quads: {line[:100]!r}.")
         statements.setdefault(tokens[0], []).append((tokens[1], tokens[2][:-2]))
-        at += 1
-    return statements, bodies
+    return statements
+
+
+def _block(lines: Sequence[bytes], start: int, ending: bytes) -> list[bytes]:
+    """The lines from ``start`` on that have an ending, without it."""
+    # Doubling steps find the end of most blocks in a few looks; then every line is looked at once.
+    stop, step = start + 1, 1
+    while step:
+        if stop + step <= len(lines) and lines[stop + step - 1].endswith(ending):
+            stop, step = stop + step, step * 2
+        else:
+            step //= 2
+    cut = -len(ending)
+    found = [line[:cut] for line in lines[start:stop] if line.endswith(ending)]
+    if len(found) == stop - start:
+        return found
+    return [line[:cut] for line in takewhile(lambda line: line.endswith(ending), lines[start:stop])]
 
 
 def _objects(statements: Statements, subject: str, predicate: str) -> list[str]:
-    wanted = f"<{predicate}>"
-    return [value for path, value in statements.get(subject, ()) if path == wanted]
+    return [value for path, value in statements.get(subject, ()) if path == predicate]
 
 
 def _one(statements: Statements, subject: str, predicate: str, url: str) -> str:
     values = _objects(statements, subject, predicate)
     if len(values) != 1:
-        raise BadPage(f"{url} gives {len(values)} values of <{predicate}> for {subject[:200]}; one is needed.")
+        raise BadPage(f"{url} gives {len(values)} values of {predicate} for {subject[:200]}; one is needed.")
     return values[0]
 
 
@@ -123,13 +144,13 @@ def _integer(token: str, url: str) -> int:
 
 
 def _iri(token: str, url: str) -> str:
-    if not (token.startswith("<") and token.endswith(">")):
+    if token[:1] != "<" or token[-1:] != ">":
         raise BadPage(f"{url} holds {token[:60]} where an address belongs.")
     return token[1:-1]
 
 
 def _claim(member: str, statements: Statements, bodies: dict[str, str], url: str, base: str) -> Claimed:
-    position = _integer(_one(statements, member, PC + "position", url), url)
+    position = _integer(_one(statements, member, _POSITION, url), url)
     if member != f"<{base}/log/{position}>":
         raise BadPage(f"{url}: {member[:200]} is not the address of position {position}.")
     body = bodies.get(member)
@@ -137,60 +158,67 @@ def _claim(member: str, statements: Statements, bodies: dict[str, str], url: str
         raise BadPage(f"{url}: there is no body for {member[:200]}.")
     if len(body) > MAX_BODY:
         raise OversizedResponse(f"{url}: the body of {member[:200]} is larger than {MAX_BODY:,} bytes.")
-    activity = _iri(_one(statements, member, TYPE, url), url)
-    published = _TIME.fullmatch(_one(statements, member, AS + "published", url))
+    activity = _iri(_one(statements, member, _TYPE, url), url)
+    published = _TIME.fullmatch(_one(statements, member, _PUBLISHED, url))
     if published is None:
         raise BadPage(f"{url}: {member[:200]} has no time of publication in UTC.")
     return Claimed(
         position=position,
-        signed=Signed(body, _proof(_one(statements, member, SEC + "proof", url), statements, url)),
+        signed=Signed(body, _proof(_one(statements, member, _PROOF, url), statements, url)),
         activity=activity.removeprefix(AS),
-        object=_iri(_one(statements, member, AS + "object", url), url),
+        object=_iri(_one(statements, member, _OBJECT, url), url),
         published=published[1],
     )
 
 
 def _proof(node: str, statements: Statements, url: str) -> Proof:
-    found = dict(statements.get(node, ()))
-    if len(found) != len(statements.get(node, ())) or set(found) != _PROOF:
+    every = statements.get(node, ())
+    found = dict(every)
+    if len(found) != len(every) or found.keys() != _PROOF_STATEMENTS:
         raise BadProof(f"{url}: a proof does not have exactly the statements it should.")
-    created = _TIME.fullmatch(found[f"<{DCT}created>"])
-    value = _VALUE.fullmatch(found[f"<{SEC}proofValue>"])
-    if (
-        created is None
-        or value is None
-        or found[f"<{TYPE}>"] != f"<{SEC}DataIntegrityProof>"
-        or found[f"<{SEC}cryptosuite>"] != f'"{SUITE}"^^<{SEC}cryptosuiteString>'
-        or found[f"<{SEC}proofPurpose>"] != f"<{SEC}{PURPOSE}>"
-    ):
+    created = _TIME.fullmatch(found[_CREATED])
+    value = _VALUE.fullmatch(found[_PROOF_VALUE])
+    fixed = (found[_TYPE], found[_CRYPTOSUITE], found[_PURPOSE])
+    if created is None or value is None or fixed != _FIXED:
         raise BadProof(f"{url}: a proof is not a DataIntegrityProof of {SUITE}.")
-    method = _iri(found[f"<{SEC}verificationMethod>"], url)
-    return Proof(created[1], method, decode_signature(value[1]))
+    return Proof(created[1], _iri(found[_METHOD], url), decode_signature(value[1]))
 
 
-_PROOF: Final = {
-    f"<{TYPE}>",
-    f"<{DCT}created>",
-    f"<{SEC}cryptosuite>",
-    f"<{SEC}proofPurpose>",
-    f"<{SEC}verificationMethod>",
-    f"<{SEC}proofValue>",
-}
+# Predicates as they stand on a page.
+_TYPE: Final = f"<{TYPE}>"
+_POSITION: Final = f"<{PC}position>"
+_OBJECT: Final = f"<{AS}object>"
+_PUBLISHED: Final = f"<{AS}published>"
+_MEMBER: Final = f"<{TREE}member>"
+_RELATION: Final = f"<{TREE}relation>"
+_NODE: Final = f"<{TREE}node>"
+_PATH: Final = f"<{TREE}path>"
+_BOUND: Final = f"<{TREE}value>"
+_POLLING: Final = f"<{LDES}pollingInterval>"
+_IMMUTABLE: Final = f"<{LDES}immutable>"
+_PROOF: Final = f"<{SEC}proof>"
+_CREATED: Final = f"<{DCT}created>"
+_CRYPTOSUITE: Final = f"<{SEC}cryptosuite>"
+_PURPOSE: Final = f"<{SEC}proofPurpose>"
+_METHOD: Final = f"<{SEC}verificationMethod>"
+_PROOF_VALUE: Final = f"<{SEC}proofValue>"
+_PROOF_STATEMENTS: Final = {_TYPE, _CREATED, _CRYPTOSUITE, _PURPOSE, _METHOD, _PROOF_VALUE}
+_FIXED: Final = (f"<{SEC}DataIntegrityProof>", f'"{SUITE}"^^<{SEC}cryptosuiteString>', f"<{SEC}{PURPOSE}>")
 _LOWER: Final = f"<{TREE}GreaterThanOrEqualToRelation>"
 _UPPER: Final = f"<{TREE}LessThanRelation>"
 
 
 def _relations(statements: Statements, page: str, url: str) -> tuple[Relation, ...]:
-    links = _objects(statements, page, TREE + "relation")
+    links = _objects(statements, page, _RELATION)
     if len(links) > MAX_RELATIONS:
         raise OversizedResponse(f"{url} links to more than {MAX_RELATIONS} pages.")
     bounds: dict[str, dict[str, int]] = {}
     for link in links:
-        node = _iri(_one(statements, link, TREE + "node", url), url)
-        kind = _one(statements, link, TYPE, url)
+        node = _iri(_one(statements, link, _NODE, url), url)
+        kind = _one(statements, link, _TYPE, url)
         limits = bounds.setdefault(node, {})
-        if kind in (_LOWER, _UPPER) and _objects(statements, link, TREE + "path") == [f"<{PC}position>"]:
-            limits[kind] = _integer(_one(statements, link, TREE + "value", url), url)
+        if kind in (_LOWER, _UPPER) and _objects(statements, link, _PATH) == [_POSITION]:
+            limits[kind] = _integer(_one(statements, link, _BOUND, url), url)
     return tuple(Relation(node, limits.get(_LOWER, 0), limits.get(_UPPER)) for node, limits in sorted(bounds.items()))
 
 

@@ -16,7 +16,7 @@ from datetime import date, datetime
 from functools import lru_cache
 from itertools import islice
 from operator import lt
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias, TypeVar
 
 import pyoxigraph
 
@@ -50,9 +50,15 @@ class Literal(NamedTuple):
 Term: TypeAlias = str | Literal
 """An absolute IRI as ``str``, or a literal."""
 Triple: TypeAlias = tuple[str, str, Term]
+Statement: TypeAlias = tuple[str, Term]
+"""Predicate and object."""
+Nodes: TypeAlias = dict[str, list[Statement]]
+"""Statements by subject."""
+K = TypeVar("K")
+V = TypeVar("V")
 
 IRI_PATTERN: Final = r"[A-Za-z][A-Za-z0-9+.\-]*:[^\x00-\x20<>\"{}|^`\\\x7f]*"
-_PLAIN = r"[^\"\\\x00-\x1f\x7f]*"
+_PLAIN = r"[^\"\\\x00-\x1f\x7f\ud800-\udfff]*"
 _TEXT = rf"{_PLAIN}(?:\\(?:[tbnrf\"\\]|u00(?:0[0-7BEF]|1[0-9A-F]|7F)){_PLAIN})*"
 _OBJECT = re.compile(rf"<({IRI_PATTERN})>|\"({_TEXT})\"(?:\^\^<({IRI_PATTERN})>|@([a-z]{{1,8}}(?:-[a-z0-9]{{1,8}})*))?")
 _IRI = re.compile(IRI_PATTERN)
@@ -138,34 +144,39 @@ def unescape(text: str) -> str:
 
 
 def read(body: str) -> list[Triple]:
-    """The triples of a canonical text.
+    """The triples of a canonical text, in its order. Raises what ``nodes_of`` raises."""
+    return [(subject, path, value) for subject, statements in nodes_of(body).items() for path, value in statements]
+
+
+def nodes_of(body: str) -> Nodes:
+    """The statements of a canonical text by subject, in its order.
 
     Raises NotCanonical where one byte differs from the canonical form, PoisonGraph for blank nodes
     (refused before any canonicalisation could be tempted into exponential work), TooLarge beyond
     the limits.
     """
-    check_size(body)
+    if len(body) * 4 > MAX_BODY or body.count("\n") > MAX_TRIPLES:
+        check_size(body)
     if not body.endswith(" .\n"):
         raise NotCanonical("The body is empty or its last line does not end.")
-    lines = body.split("\n")
-    lines.pop()
-    if not all(map(lt, lines, islice(lines, 1, None))):
-        raise NotCanonical("The lines of the body are not sorted, or one is repeated.")
-    triples: list[Triple] = []
-    last = subject = ""
-    for line in lines:
-        node, _, tail = line.partition(" ")
+    nodes: Nodes = {}
+    rest, last = body[:-1], ""
+    while rest:
+        # Taken apart at a subject's own token, its lines are left without it, and the last with what follows.
+        node = rest.partition(" ")[0]
+        tails = rest[len(node) + 1 :].split(f"\n{node} ")
+        tails[-1], _, rest = tails[-1].partition("\n")
+        if not (last < node + " " and all(map(lt, tails, islice(tails, 1, None)))):
+            raise NotCanonical("The lines of the body are not sorted, or one is repeated.")
         try:
-            if node != last:
-                last, subject = node, _iri(node)
-            predicate, term = _short_statement(tail) if len(tail) < _MEMO else _statement(tail)
+            nodes[_iri(node)] = list(map(_statements.__getitem__, tails))
         except ValueError as error:
-            raise refusal(line) from error
-        triples.append((subject, predicate, term))
-    return triples
+            raise _refusal(node, tails) from error
+        last = node + " "
+    return nodes
 
 
-def _statement(tail: str) -> tuple[str, Term]:
+def _statement(tail: str) -> Statement:
     """Predicate and object of one line. Raises ValueError where they are none."""
     predicate, _, rest = tail.partition(" ")
     if rest[-2:] != " .":
@@ -173,8 +184,27 @@ def _statement(tail: str) -> tuple[str, Term]:
     return _iri(predicate), _term(rest[:-2])
 
 
+class Remembered(dict[K, V]):
+    """Answers worked out once, up to ``most`` of them; then it begins anew.
+
+    ``map(remembered.__getitem__, keys)`` asks for many without a call of Python's for each.
+    """
+
+    def __init__(self, work: Callable[[K], V], *, most: int, worth: Callable[[K], bool] = lambda _: True) -> None:
+        super().__init__()
+        self._work, self._most, self._worth = work, most, worth
+
+    def __missing__(self, key: K) -> V:
+        answer = self._work(key)
+        if self._worth(key):
+            if len(self) >= self._most:
+                self.clear()
+            self[key] = answer
+        return answer
+
+
 # Statements such as a type, a code or a licence recur in every record.
-_short_statement = lru_cache(1 << 15)(_statement)
+_statements: Final = Remembered(_statement, most=1 << 15, worth=lambda tail: len(tail) < _MEMO)
 
 
 def _term(text: str) -> Term:
@@ -200,8 +230,16 @@ def _iri(text: str) -> str:
     return sys.intern(text[1:-1])
 
 
-def refusal(line: str) -> NotCanonical:
-    """Why a line is not canonical, as the error to raise."""
+def _refusal(node: str, tails: Iterable[str]) -> NotCanonical:
+    """Which of a subject's lines is not canonical, as the error to raise."""
+    line = node
+    for tail in tails:
+        line = f"{node} {tail}".partition("\n")[0]
+        try:
+            _iri(node)
+            _statement(tail)
+        except ValueError:
+            break
     if line.startswith("_:") or re.search(r'[ ]_:[A-Za-z0-9][^"]*$', line):
         return PoisonGraph("A record must not hold blank nodes; give every part an IRI of its own.")
     return NotCanonical(f"This line is not canonical N-Quads: {line[:120]!r}.")

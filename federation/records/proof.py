@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -25,8 +25,7 @@ SEC: Final = "https://w3id.org/security#"
 _MEMBERS: Final = frozenset({"type", "cryptosuite", "created", "verificationMethod", "proofPurpose", "proofValue"})
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
+class Proof(NamedTuple):
     """One proof: when it was made (UTC, ``…Z``), by which verification method, and its 64 bytes."""
 
     created: str
@@ -75,8 +74,7 @@ class Proof:
             raise BadProof("A signature has 64 bytes.")
 
 
-@dataclass(frozen=True, slots=True)
-class Signed:
+class Signed(NamedTuple):
     """A canonical body and the proof that came with it: not yet believed."""
 
     body: str

@@ -8,12 +8,13 @@ What a kind allows is the business of ``shapes``.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from operator import itemgetter
+from typing import Final, NamedTuple
 
 from federation.errors import InvalidRecord
-from federation.records.canonical import DCT, PC, TYPE, Literal, Term, Triple
+from federation.records.canonical import DCT, PC, TYPE, Literal, Nodes, Remembered, Statement, Term
 from federation.records.kinds import Kind, Vocabulary
 
 PUBLISHER: Final = DCT + "publisher"
@@ -50,13 +51,17 @@ def address_of(iri: str) -> Address | None:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One version of a record. ``nodes`` maps the record and its parts to their statements."""
+    """One version of a record.
+
+    ``nodes`` maps the record and its parts to their statements, ``classes`` to their one class.
+    """
 
     address: Address
     kind: str
     version: int
     publisher: str
-    nodes: Mapping[str, Sequence[tuple[str, Term]]]
+    nodes: Nodes
+    classes: Mapping[str, str]
 
     @property
     def iri(self) -> str:
@@ -78,17 +83,29 @@ class Record:
         return self.texts(TITLE)
 
 
-def assemble(triples: Iterable[Triple], vocabulary: Vocabulary) -> tuple[Record, Kind | None]:
-    """Read a record from its triples; the kind is None where this node does not know the class.
+class _Head(NamedTuple):
+    """Where the statements stand that every record has once; -1 where there is none or more than one."""
+
+    type: int
+    publisher: int
+    version: int
+
+
+def _head(predicates: tuple[str, ...]) -> _Head:
+    places = (predicates.index(path) if predicates.count(path) == 1 else -1 for path in (TYPE, PUBLISHER, VERSION))
+    return _Head(*places)
+
+
+# Few sequences of predicates make up most records.
+_heads: Final = Remembered(_head, most=1 << 12, worth=lambda predicates: len(predicates) < 100)
+_predicate: Final = itemgetter(0)
+
+
+def assemble(nodes: Nodes, vocabulary: Vocabulary) -> tuple[Record, Kind | None]:
+    """Read a record from its statements; the kind is None where this node does not know the class.
 
     Raises InvalidRecord when the structure is not that of a record.
     """
-    nodes: dict[str, list[tuple[str, Term]]] = {}
-    last, statements = "", list[tuple[str, Term]]()
-    for subject, predicate, value in triples:
-        if subject != last:
-            last, statements = subject, nodes.setdefault(subject, [])
-        statements.append((predicate, value))
     subjects = [each for each in nodes if "#" not in each]
     if len(subjects) != 1:
         raise InvalidRecord(f"A record describes exactly one thing; this one describes {len(subjects)}.")
@@ -96,28 +113,25 @@ def assemble(triples: Iterable[Triple], vocabulary: Vocabulary) -> tuple[Record,
     address = address_of(iri)
     if address is None:
         raise InvalidRecord(f"<{iri[:200]}> is not of the form base/records/kind/slug.")
-    _check_parts(iri, nodes)
-    kind = vocabulary.by_class.get(_only(nodes[iri], TYPE, iri))
+    classes = _check_parts(iri, nodes)
+    statements = nodes[iri]
+    head = _heads[tuple(map(_predicate, statements))]
+    classes[iri] = _only(statements, head.type, TYPE, iri)
+    kind = vocabulary.by_class.get(classes[iri])
     if kind is not None and kind.name != address.kind:
         raise InvalidRecord(f"<{iri}> is a {kind.name}, but its address says {address.kind}.")
-    return (
-        Record(
-            address=address,
-            kind=address.kind,
-            version=_version(nodes[iri], iri),
-            publisher=_only(nodes[iri], PUBLISHER, iri),
-            nodes=nodes,
-        ),
-        kind,
-    )
+    version = statements[head.version][1] if head.version >= 0 else ""
+    if not isinstance(version, Literal) or not version.value.isdecimal():
+        raise InvalidRecord(f"<{iri[:200]}> must have exactly one version, a whole number.")
+    publisher = _only(statements, head.publisher, PUBLISHER, iri)
+    return Record(address, address.kind, int(version.value), publisher, nodes, classes), kind
 
 
-def _check_parts(iri: str, nodes: Mapping[str, Sequence[tuple[str, Term]]]) -> None:
-    start = iri + "#"
+def _check_parts(iri: str, nodes: Nodes) -> dict[str, str]:
+    """The class of every part; each is linked from the record, and all that are linked are there."""
+    start, classes = iri + "#", dict[str, str]()
     linked = {value for _, value in nodes[iri] if value.__class__ is str and value.startswith(start)}
-    if not linked and len(nodes) == 1:
-        return
-    for part in nodes:
+    for part, statements in nodes.items():
         if part == iri:
             continue
         owner, _, fragment = part.partition("#")
@@ -125,21 +139,15 @@ def _check_parts(iri: str, nodes: Mapping[str, Sequence[tuple[str, Term]]]) -> N
             raise InvalidRecord(f"<{part[:200]}> is not a part of <{iri}>.")
         if part not in linked:
             raise InvalidRecord(f"Nothing in the record links to its part #{fragment}.")
-        _only(nodes[part], TYPE, part)
+        classes[part] = _only(statements, _heads[tuple(map(_predicate, statements))].type, TYPE, part)
     for value in linked:
         if value not in nodes:
             raise InvalidRecord(f"The record links to a part that is not there: {value[len(iri) :][:100]}.")
+    return classes
 
 
-def _only(statements: Sequence[tuple[str, Term]], path: str, subject: str) -> str:
-    values = [value for predicate, value in statements if predicate == path]
-    if len(values) != 1 or not isinstance(values[0], str):
+def _only(statements: Sequence[Statement], place: int, path: str, subject: str) -> str:
+    value = statements[place][1] if place >= 0 else None
+    if not isinstance(value, str):
         raise InvalidRecord(f"<{subject[:200]}> must have exactly one <{path}>, an IRI.")
-    return values[0]
-
-
-def _version(statements: Sequence[tuple[str, Term]], subject: str) -> int:
-    values = [value for predicate, value in statements if predicate == VERSION]
-    if len(values) != 1 or not isinstance(values[0], Literal) or not values[0].value.isdecimal():
-        raise InvalidRecord(f"<{subject[:200]}> must have exactly one version, a whole number.")
-    return int(values[0].value)
+    return value

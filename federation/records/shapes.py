@@ -8,6 +8,7 @@ bound by it. A test lets both judge the same altered records and compares every 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -16,7 +17,7 @@ from typing import Final, NamedTuple
 from typing import Literal as OneOf
 
 from federation.errors import Fault
-from federation.records.canonical import LANG_STRING, TYPE, XSD, Literal, Term
+from federation.records.canonical import LANG_STRING, TYPE, XSD, Literal, Remembered, Statement, Term
 from federation.records.kinds import Field, FieldType, Kind, Vocabulary
 from federation.records.record import Record
 
@@ -36,6 +37,8 @@ class Finding(NamedTuple):
     value: str = ""
 
 
+_MEMO: Final = 200
+"""Values up to this length are remembered."""
 DATES: Final = frozenset({XSD + "date", XSD + "gYearMonth", XSD + "gYear"})
 _DATATYPES: Final = {
     FieldType.TEXT: LANG_STRING,
@@ -63,65 +66,89 @@ class Checks:
     def findings(self, record: Record) -> list[Finding]:
         """What SHACL would find, warnings included."""
         found: list[Finding] = []
-        for node, statements in record.nodes.items():
-            for predicate, value in statements:
-                if predicate == TYPE and isinstance(value, str) and value in self._by_class:
-                    self._by_class[value].check(node, statements, found)
+        for node, class_ in record.classes.items():
+            check = self._by_class.get(class_)
+            if check is not None:
+                found += check.findings(node, record.nodes[node])
         return found
 
     def violations(self, record: Record) -> list[Finding]:
         return [each for each in self.findings(record) if each.severity == "violation"]
 
 
+@dataclass(eq=False, frozen=True, slots=True)
+class _Judged:
+    """What one statement means for its node; the same object for all that mean the same.
+
+    ``repeats`` is what may stand only once: for a text its property and language, else empty.
+    ``broken`` names the constraints its value breaks, ``value`` is that value.
+    """
+
+    path: str
+    repeats: str = ""
+    broken: tuple[str, ...] = ()
+    value: str = ""
+
+
 class _KindCheck:
+    """The check of one node.
+
+    Most statements recur from record to record, and so do the sequences of what they mean: both are
+    remembered, so that a node like others costs one look-up a statement and one for the whole.
+    """
+
     def __init__(self, kind: Kind, vocabulary: Vocabulary) -> None:
-        self.any_of = kind.any_of
-        self.fields = {each.path: _FieldCheck(each, vocabulary) for each in kind.fields}
-        self.accepts = {path: each.accepts for path, each in self.fields.items()}
-        self.accepts[TYPE] = lambda _: True
-        self.required = [(each, each.path) for each in kind.fields if each.minimum or each.advised]
-        self.limited = {each.path: each.maximum for each in kind.fields if each.maximum is not None}
-        self.once_a_language = {each.path for each in kind.fields if each.type is FieldType.TEXT}
+        self._any_of = kind.any_of
+        self._fields = {each.path: _FieldCheck(each, vocabulary) for each in kind.fields}
+        self._required = [(each, each.path) for each in kind.fields if each.minimum or each.advised]
+        self._limited = {each.path: each.maximum for each in kind.fields if each.maximum is not None}
+        self._texts = {each.path for each in kind.fields if each.type is FieldType.TEXT}
+        self._fine: Remembered[tuple[str, str], _Judged] = Remembered(lambda key: _Judged(*key), most=1 << 12)
+        self._judged = Remembered(self._judge, most=1 << 15, worth=lambda statement: len(_text(statement[1])) < _MEMO)
+        self._counted = Remembered(self._count, most=1 << 12, worth=lambda all_: not any(each.broken for each in all_))
 
-    def check(self, node: str, statements: Sequence[tuple[str, Term]], found: list[Finding]) -> None:
-        # The common case is a value that is fine: one look-up and one call; findings are worked out later.
-        accepts, counts = self.accepts, dict[str, int]()
-        for path, value in statements:
-            counts[path] = counts.get(path, 0) + 1
-            test = accepts.get(path)
-            if test is None:
-                found.append(Finding(node, path, "Closed", "violation", _text(value)))
-            elif not test(value):
-                for constraint in self.fields[path].broken(value):
-                    found.append(Finding(node, path, constraint, "violation", _text(value)))
+    def findings(self, node: str, statements: Sequence[Statement]) -> Iterator[Finding]:
+        judged = tuple(map(self._judged.__getitem__, statements))
+        return (Finding(node, *each) for each in self._counted[judged])
+
+    def _judge(self, statement: Statement) -> _Judged:
+        path, value = statement
+        field, broken = self._fields.get(path), list[str]()
+        if field is None:
+            broken = [] if path == TYPE else ["Closed"]
+        elif not field.accepts(value):
+            broken = field.broken(value)
+        repeats = f"{path}@{value.language}" if path in self._texts and isinstance(value, Literal) else ""
+        return _Judged(path, repeats, tuple(broken), _text(value)) if broken else self._fine[path, repeats]
+
+    def _count(self, statements: tuple[_Judged, ...]) -> tuple[tuple[str, str, Severity, str], ...]:
+        found: list[tuple[str, str, Severity, str]] = [
+            (each.path, constraint, "violation", each.value) for each in statements for constraint in each.broken
+        ]
+        counts = Counter(each.path for each in statements)
         for path, count in counts.items():
-            if count > 1:
-                if count > self.limited.get(path, count):
-                    found.append(Finding(node, path, "MaxCount", "violation"))
-                if path in self.once_a_language:
-                    found.extend(_repeated_languages(node, path, statements))
-        self.check_missing(node, counts, found)
+            if count > self._limited.get(path, count):
+                found.append((path, "MaxCount", "violation", ""))
+        repeated = Counter(each.repeats for each in statements if each.repeats)
+        for repeats, count in sorted(repeated.items()):
+            path, _, tag = repeats.rpartition("@")
+            if count > 1 and tag:
+                found.append((path, "UniqueLang", "violation", tag))
+        return (*found, *self._missing(counts))
 
-    def check_missing(self, node: str, counts: Mapping[str, int], found: list[Finding]) -> None:
-        for field, path in self.required:
-            count = counts.get(path, 0)
-            if count < field.minimum:
-                found.append(Finding(node, path, "MinCount", "violation"))
-            if field.advised and not count:
-                found.append(Finding(node, path, "MinCount", "warning"))
-        for paths in self.any_of:
+    def _missing(self, counts: Mapping[str, int]) -> Iterator[tuple[str, str, Severity, str]]:
+        for field, path in self._required:
+            if counts.get(path, 0) < field.minimum:
+                yield path, "MinCount", "violation", ""
+            if field.advised and path not in counts:
+                yield path, "MinCount", "warning", ""
+        for paths in self._any_of:
             if not any(path in counts for path in paths):
-                found.append(Finding(node, choice_path(paths), "MinCount", "violation"))
+                yield choice_path(paths), "MinCount", "violation", ""
 
 
 def choice_path(paths: Iterable[str]) -> str:
     return "|".join(paths)
-
-
-def _repeated_languages(node: str, path: str, statements: Iterable[tuple[str, Term]]) -> Iterator[Finding]:
-    tags = [v.language for p, v in statements if p == path and isinstance(v, Literal) and v.language]
-    for tag in sorted({tag for tag in tags if tags.count(tag) > 1}):
-        yield Finding(node, path, "UniqueLang", "violation", tag)
 
 
 def _text(value: Term) -> str:

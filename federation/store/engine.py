@@ -22,6 +22,8 @@ BUSY_MS: Final = 30_000
 
 
 _PRAGMAS: Final = (
+    # Before all others, and only heeded by an empty file: a body of some kilobytes then needs no overflow page.
+    "page_size=8192",
     "journal_mode=WAL",
     "synchronous=FULL",
     f"busy_timeout={BUSY_MS}",

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from itertools import islice, pairwise
 from typing import Any, Final
 
@@ -283,7 +282,7 @@ def _with_stale(entries: Iterable[Entry], current: dict[str, int]) -> Iterable[E
         if entry.quarantine:
             yield entry
         elif entry.version <= known:
-            yield replace(entry, quarantine=f"stale-version: {entry.version} after {known}")
+            yield entry._replace(quarantine=f"stale-version: {entry.version} after {known}")
         else:
             current[entry.record] = entry.version
             yield entry

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from federation.errors import NotFound
 from federation.records import jsonld
-from federation.records.canonical import Literal, Term, read
+from federation.records.canonical import Literal, Term, nodes_of, read
 from federation.records.kinds import Field, FieldType, Kind, Vocabulary, in_language
 from federation.records.record import Record, address_of, assemble
 from federation.store.rows import Log, StoredEntry
@@ -122,7 +122,7 @@ def _data(entry: StoredEntry, form: str, vocabulary: Vocabulary) -> tuple[bytes,
 async def _page(request: web.Request, entry: StoredEntry, log: Log) -> web.Response:
     vocabulary = request.app[WORKERS].tools.vocabulary
     language = pages.language_of(request)
-    record, kind = assemble(read(entry.signed.body), vocabulary)
+    record, kind = assemble(nodes_of(entry.signed.body), vocabulary)
     if kind is None:
         raise NotFound("This node does not know this kind of record yet.")
     names = await titles(_references(record, kind), request.app[STORE], language.tag)

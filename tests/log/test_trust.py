@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -115,7 +114,7 @@ def test_a_clock_a_little_ahead_is_forgiven(judged):
 
 def altered(at: int, **members: object) -> list[Claimed]:
     claims = honest()
-    claims[at] = replace(claims[at], **members)
+    claims[at] = claims[at]._replace(**members)
     return claims
 
 
@@ -135,7 +134,7 @@ def with_body(at: int, change: Callable[[str], str]) -> list[Claimed]:
 
 def with_proof(at: int, **members: object) -> list[Claimed]:
     signed = honest()[at].signed
-    return altered(at, signed=Signed(signed.body, replace(signed.proof, **members)))
+    return altered(at, signed=Signed(signed.body, signed.proof._replace(**members)))
 
 
 def foreign(text: str) -> str:
@@ -179,7 +178,7 @@ ATTACKS: dict[str, tuple[Callable[[], list[Claimed]], type[FederationError]]] = 
         BadProof,
     ),
     "the body was altered": (
-        lambda: altered(1, signed=replace(honest()[1].signed, body=body("mill", title="Molen"))),
+        lambda: altered(1, signed=honest()[1].signed._replace(body=body("mill", title="Molen"))),
         BadProof,
     ),
     "the proof is that of another entry": (
@@ -317,7 +316,7 @@ def test_an_entry_set_aside_still_has_to_be_signed(judged):
     text = unknown_kind(body("mill"))
     forged = Proof(NOW, SIGNER.method, bytes(64))
     with pytest.raises(BadProof):
-        judged(instead(1, replace(claim(1, text), signed=Signed(text, forged))))
+        judged(instead(1, claim(1, text)._replace(signed=Signed(text, forged))))
 
 
 def test_an_entry_set_aside_has_its_leaf_in_the_tree(judged):

@@ -70,7 +70,8 @@ def record_of(triples: Iterable[Triple]) -> Record:
         nodes.setdefault(subject, []).append((path, value))
     address = address_of(next(iter(nodes)).partition("#")[0])
     assert address is not None
-    return Record(address, address.kind, 1, NAMING.did, nodes)
+    classes = {node: str(value) for node, each in nodes.items() for path, value in each if path == TYPE}
+    return Record(address, address.kind, 1, NAMING.did, nodes, classes)
 
 
 def _values_of(kind: Kind) -> SearchStrategy[dict[str, Any]]:
