@@ -98,7 +98,7 @@ def _transport(url: str) -> Any:
 async def _fetch(url: str, accept: str) -> bytes:
     transport: Transport
     async with _transport(url) as transport:
-        return (await transport.get(url, accept=accept)).body
+        return (await transport.get(url, accept=accept)).content.opened()
 
 
 async def _log(base: str, vocabulary: Vocabulary, progress: Progress) -> dict[str, Any]:

@@ -41,9 +41,9 @@ from federation.log import checkpoint as checkpoints
 from federation.log import did as dids
 from federation.log.checkpoint import Checkpoint
 from federation.log.keys import Keys, fingerprint
-from federation.log.trust import Entry, Standing, judge, understood
+from federation.log.trust import Entry, Packed, Standing, judge, packed, understood, unpacked
 from federation.peers.ldes import Page, Relation, in_order, read_page
-from federation.peers.transport import Transport
+from federation.peers.transport import Content, Transport
 from federation.publish import Clock, timestamp
 from federation.records import jsonld
 from federation.store.rows import Log, PeerState
@@ -59,7 +59,7 @@ BULK: Final = 300
 _AHEAD: Final = 8
 """Pages fetched and judged ahead of the one being stored."""
 _TOGETHER: Final = 4
-"""Pages stored in one transaction where they are ready: a transaction has a price of its own."""
+"""Pages stored in one transaction, if there are more: a transaction has a price of its own."""
 
 log = structlog.get_logger(__name__)
 Progress = Callable[[int, int], None]
@@ -101,12 +101,18 @@ STATES: Final[Mapping[type[FederationError], str]] = {
 
 
 def judge_page(
-    tools: Tools, data: bytes, url: str, standing: Standing, stop: int, now: datetime
-) -> tuple[list[Entry], Standing]:
+    tools: Tools, content: Content, url: str, standing: Standing, stop: int, now: datetime
+) -> tuple[list[Packed], Standing]:
     """Read and verify one page: the entries from ``standing.size`` up to ``stop``. Pure; runs in a worker."""
-    page = read_page(data, url=url, base=standing.base)
+    page = read_page(content.opened(), url=url, base=standing.base)
     wanted = [claim for claim in page.claims if standing.size <= claim.position < stop]
-    return judge(wanted, standing, vocabulary=tools.vocabulary, checks=tools.checks, now=now)
+    entries, after = judge(wanted, standing, vocabulary=tools.vocabulary, checks=tools.checks, now=now)
+    return packed(entries), after
+
+
+def read_links(tools: Tools, content: Content, url: str, base: str) -> Page:
+    """Read a page for its links. Pure; runs in a thread."""
+    return read_page(content.opened(), url=url, base=base)
 
 
 class Syncer:
@@ -199,7 +205,7 @@ class Syncer:
             etag=before.etag if known.verified_size == known.size else "",
             max_bytes=checkpoints.MAX_SIZE,
         )
-        text = answer.body.decode("utf-8", "replace") if answer.status == 200 else known.checkpoint
+        text = answer.content.opened().decode("utf-8", "replace") if answer.status == 200 else known.checkpoint
         seen = await self._verified(text, peer, keys)
         self._compare(seen, known)
         if seen.size < known.size:
@@ -224,7 +230,7 @@ class Syncer:
         answer = await self._transport.get(
             f"{peer.url}/.well-known/did.json", accept="application/did+json, application/json", max_bytes=8192
         )
-        return dids.keys_in(jsonld.loads(answer.body), peer.did)
+        return dids.keys_in(jsonld.loads(answer.content.opened()), peer.did)
 
     async def _verified(self, text: str, peer: PeerConfig, keys: Keys) -> Checkpoint:
         origin = checkpoints.origin_of(dids.host_of(peer.url))
@@ -279,7 +285,7 @@ class Syncer:
                     break
                 judged = [(waiting[0][0], *await waiting[0][1])]
                 waiting.popleft()
-                while waiting and len(judged) < _TOGETHER and _is_good(waiting[0][1]):
+                while waiting and len(judged) < _TOGETHER and await _good(waiting[0][1]):
                     relation, task = waiting.popleft()
                     judged.append((relation, *task.result()))
                 standing = await self._keep(known.id, judged, standing, keys)
@@ -313,7 +319,7 @@ class Syncer:
 
     async def _read(self, url: str, peer: PeerConfig) -> Page:
         answer = await self._transport.get(url, accept=NQUADS)
-        return read_page(answer.body, url=url, base=peer.url)
+        return await self._workers.run(read_links, answer.content, url, peer.url)
 
     async def _page(
         self, relation: Relation, standing: Standing, stop: int, bulk: bool
@@ -321,7 +327,10 @@ class Syncer:
         answer = await self._transport.get(relation.node, accept=NQUADS)
         if answer.media_type != NQUADS:
             raise BadPage(f"{relation.node} is {answer.media_type}, not N-Quads.")
-        return await self._workers.run(judge_page, answer.body, relation.node, standing, stop, self._clock(), bulk=bulk)
+        entries, after = await self._workers.run(
+            judge_page, answer.content, relation.node, standing, stop, self._clock(), bulk=bulk
+        )
+        return unpacked(entries, standing.did), after
 
     async def _keep(self, log_id: int, judged: Sequence[_Judged], standing: Standing, keys: Keys) -> Standing:
         """Store pages that follow each other, with the cursor behind the last, in one transaction."""
@@ -383,8 +392,10 @@ def _try_lock(descriptor: int) -> bool:
     return True
 
 
-def _is_good(task: asyncio.Task[Any]) -> bool:
-    return task.done() and not task.cancelled() and task.exception() is None
+async def _good(task: asyncio.Task[Any]) -> bool:
+    """Whether a task succeeds; a failure is left for whoever awaits it."""
+    await asyncio.wait({task})
+    return not task.cancelled() and task.exception() is None
 
 
 def backoff(every: float, failures: int, spread: Callable[[], float] = random.random) -> float:

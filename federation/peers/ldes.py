@@ -150,7 +150,11 @@ def _iri(token: str, url: str) -> str:
 
 
 def _claim(member: str, statements: Statements, bodies: dict[str, str], url: str, base: str) -> Claimed:
-    position = _integer(_one(statements, member, _POSITION, url), url)
+    every = statements.get(member, ())
+    said = dict(every)
+    if len(said) != len(every) or not said.keys() >= _SAID:
+        raise BadPage(f"{url} does not say each of position, type, object, time and proof of {member[:200]} once.")
+    position = _integer(said[_POSITION], url)
     if member != f"<{base}/log/{position}>":
         raise BadPage(f"{url}: {member[:200]} is not the address of position {position}.")
     body = bodies.get(member)
@@ -158,17 +162,12 @@ def _claim(member: str, statements: Statements, bodies: dict[str, str], url: str
         raise BadPage(f"{url}: there is no body for {member[:200]}.")
     if len(body) > MAX_BODY:
         raise OversizedResponse(f"{url}: the body of {member[:200]} is larger than {MAX_BODY:,} bytes.")
-    activity = _iri(_one(statements, member, _TYPE, url), url)
-    published = _TIME.fullmatch(_one(statements, member, _PUBLISHED, url))
+    published = _TIME.fullmatch(said[_PUBLISHED])
     if published is None:
         raise BadPage(f"{url}: {member[:200]} has no time of publication in UTC.")
-    return Claimed(
-        position=position,
-        signed=Signed(body, _proof(_one(statements, member, _PROOF, url), statements, url)),
-        activity=activity.removeprefix(AS),
-        object=_iri(_one(statements, member, _OBJECT, url), url),
-        published=published[1],
-    )
+    signed = Signed(body, _proof(said[_PROOF], statements, url))
+    activity = _iri(said[_TYPE], url).removeprefix(AS)
+    return Claimed(position, signed, activity, _iri(said[_OBJECT], url), published[1])
 
 
 def _proof(node: str, statements: Statements, url: str) -> Proof:
@@ -202,6 +201,7 @@ _CRYPTOSUITE: Final = f"<{SEC}cryptosuite>"
 _PURPOSE: Final = f"<{SEC}proofPurpose>"
 _METHOD: Final = f"<{SEC}verificationMethod>"
 _PROOF_VALUE: Final = f"<{SEC}proofValue>"
+_SAID: Final = {_POSITION, _TYPE, _OBJECT, _PUBLISHED, _PROOF}
 _PROOF_STATEMENTS: Final = {_TYPE, _CREATED, _CRYPTOSUITE, _PURPOSE, _METHOD, _PROOF_VALUE}
 _FIXED: Final = (f"<{SEC}DataIntegrityProof>", f'"{SUITE}"^^<{SEC}cryptosuiteString>', f"<{SEC}{PURPOSE}>")
 _LOWER: Final = f"<{TREE}GreaterThanOrEqualToRelation>"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
+import zlib
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -81,11 +82,41 @@ def is_public(address: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class Content:
+    """The bytes of an answer as they came; opened where they are read, which may be a worker process."""
+
+    data: bytes
+    url: str
+    most: int
+    """Bytes it may have when opened."""
+    gzipped: bool = False
+
+    def opened(self) -> bytes:
+        """The bytes without their compression.
+
+        Raises OversizedResponse as soon as they are too many, which stops a gzip bomb, and
+        PeerError when they are no whole gzip stream.
+        """
+        if not self.gzipped:
+            return self.data
+        unzip = zlib.decompressobj(wbits=31)
+        try:
+            data = unzip.decompress(self.data, self.most + 1)
+        except zlib.error as error:
+            raise PeerError(f"{self.url} sent broken gzip: {error}.") from error
+        if len(data) > self.most:
+            raise OversizedResponse(f"{self.url} sent more than {self.most:,} bytes.")
+        if not unzip.eof or unzip.unused_data:
+            raise PeerUnreachable(f"{self.url} sent gzip that breaks off or goes on behind its end.")
+        return data
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
-    """What a peer answered: status 200 with its body, or 304 and 410 without."""
+    """What a peer answered: status 200 with its content, or 304 and 410 without."""
 
     status: int
-    body: bytes
+    content: Content
     etag: str
     media_type: str
     url: str
@@ -146,21 +177,16 @@ class Transport:
             )
         if status not in (200, 304, 410):
             raise PeerError(f"{url} answered {status} {response.reason}.")
-        if response.headers.get("Content-Encoding", "identity") not in ("identity", "gzip"):
+        encoding = response.headers.get("Content-Encoding", "identity")
+        if encoding not in ("identity", "gzip"):
             raise PeerError(f"{url} answered in an encoding nobody asked for.")
-        body = bytearray()
-        # Counting what comes out of the decompressor, chunk by chunk, is what stops a gzip bomb.
-        async for chunk in response.content.iter_chunked(65_536):
-            body += chunk
-            if len(body) > cap:
+        data = bytearray()
+        async for chunk in response.content.iter_any():
+            data += chunk
+            if len(data) > cap:
                 raise OversizedResponse(f"{url} sent more than {cap:,} bytes.")
-        return Answer(
-            status,
-            bytes(body) if status == 200 else b"",
-            response.headers.get("ETag", ""),
-            response.content_type,
-            url,
-        )
+        content = Content(bytes(data) if status == 200 else b"", url, cap, encoding == "gzip" and status == 200)
+        return Answer(status, content, response.headers.get("ETag", ""), response.content_type, url)
 
 
 def _origin(url: str) -> str:
@@ -197,7 +223,7 @@ async def open_transport(*, origins: Collection[str], limits: Limits, allow_priv
         connector=connector,
         timeout=timeout,
         trust_env=False,
-        auto_decompress=True,
+        auto_decompress=False,
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"User-Agent": USER_AGENT},
         max_line_size=8190,

@@ -9,11 +9,9 @@ lexical form some RDF store would rewrite, is refused.
 from __future__ import annotations
 
 import re
-import sys
 import unicodedata
 from collections.abc import Callable, Iterable
 from datetime import date, datetime
-from functools import lru_cache
 from itertools import islice
 from operator import lt
 from typing import Final, NamedTuple, TypeAlias, TypeVar
@@ -62,6 +60,8 @@ _PLAIN = r"[^\"\\\x00-\x1f\x7f\ud800-\udfff]*"
 _TEXT = rf"{_PLAIN}(?:\\(?:[tbnrf\"\\]|u00(?:0[0-7BEF]|1[0-9A-F]|7F)){_PLAIN})*"
 _OBJECT = re.compile(rf"<({IRI_PATTERN})>|\"({_TEXT})\"(?:\^\^<({IRI_PATTERN})>|@([a-z]{{1,8}}(?:-[a-z0-9]{{1,8}})*))?")
 _IRI = re.compile(IRI_PATTERN)
+_PLAIN_IRI = re.compile(r"https?://[a-z][a-z0-9.\-]*[a-z](?::[0-9]{1,5})?/[A-Za-z0-9._~/\-]*(?:#[A-Za-z0-9._~/\-]*)?")
+"""Most IRIs: of no such one does any parser doubt."""
 _LANGUAGE = re.compile(r"[a-z]{1,8}(?:-[a-z0-9]{1,8})*")
 _MEMO: Final = 200
 """Statements up to this length, subject aside, are remembered."""
@@ -76,6 +76,8 @@ _UNESCAPES = {"t": "\t", "b": "\b", "n": "\n", "r": "\r", "f": "\f", '"': '"', "
 
 def is_iri(text: str) -> bool:
     """Whether the text is an absolute IRI (RFC 3987) that needs no escape in N-Quads and is in NFC."""
+    if _PLAIN_IRI.fullmatch(text):
+        return True
     if not _IRI.fullmatch(text) or not _is_nfc(text):
         return False
     try:
@@ -181,30 +183,44 @@ def _statement(tail: str) -> Statement:
     predicate, _, rest = tail.partition(" ")
     if rest[-2:] != " .":
         raise ValueError(tail)
-    return _iri(predicate), _term(rest[:-2])
+    return _iris[predicate], _term(rest[:-2])
 
 
 class Remembered(dict[K, V]):
-    """Answers worked out once, up to ``most`` of them; then it begins anew.
+    """Answers worked out before, up to ``most`` of them; then it begins anew.
 
-    ``map(remembered.__getitem__, keys)`` asks for many without a call of Python's for each.
+    Only what is asked for a second time is kept: what never recurs would push the rest out of the
+    processor's caches. ``map(remembered.__getitem__, keys)`` asks for many without a call of Python's for each.
     """
 
-    def __init__(self, work: Callable[[K], V], *, most: int, worth: Callable[[K], bool] = lambda _: True) -> None:
+    def __init__(
+        self, work: Callable[[K], V], *, most: int = 1 << 13, worth: Callable[[K], bool] | None = None
+    ) -> None:
         super().__init__()
         self._work, self._most, self._worth = work, most, worth
+        self._once: set[int] = set()
 
     def __missing__(self, key: K) -> V:
         answer = self._work(key)
-        if self._worth(key):
+        if self._worth is None or self._worth(key):
+            self._notice(key, answer)
+        return answer
+
+    def _notice(self, key: K, answer: V) -> None:
+        # A number stands for the key, so that what is seen once does not stay in memory.
+        seen = hash(key)
+        if seen not in self._once:
+            if len(self._once) >= self._most:
+                self._once.clear()
+            self._once.add(seen)
+        else:
             if len(self) >= self._most:
                 self.clear()
             self[key] = answer
-        return answer
 
 
 # Statements such as a type, a code or a licence recur in every record.
-_statements: Final = Remembered(_statement, most=1 << 15, worth=lambda tail: len(tail) < _MEMO)
+_statements: Final = Remembered(_statement, worth=lambda tail: len(tail) < _MEMO)
 
 
 def _term(text: str) -> Term:
@@ -214,7 +230,9 @@ def _term(text: str) -> Term:
         raise ValueError(text)
     iri, value, datatype, language = match.groups()
     if iri is not None:
-        return _iri(text)
+        if not is_iri(iri):
+            raise ValueError(text)
+        return str(iri)
     literal = Literal(unescape(value), datatype or "", language or "")
     # The value, not its escaped text: an accent may follow an escaped line feed, and is none of an n.
     if not _is_nfc(literal.value):
@@ -223,11 +241,14 @@ def _term(text: str) -> Term:
     return literal
 
 
-@lru_cache(1 << 15)
 def _iri(text: str) -> str:
+    """An IRI from its token. Raises ValueError where it is none."""
     if text[:1] != "<" or text[-1:] != ">" or not is_iri(text[1:-1]):
         raise ValueError(text)
-    return sys.intern(text[1:-1])
+    return text[1:-1]
+
+
+_iris: Final = Remembered(_iri)
 
 
 def _refusal(node: str, tails: Iterable[str]) -> NotCanonical:

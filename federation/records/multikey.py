@@ -6,6 +6,7 @@ header, 64 for signatures. The length of the text is capped first, since base58 
 
 from __future__ import annotations
 
+import struct
 from typing import Final
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -15,10 +16,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from federation.errors import BadProof
 
 _ALPHABET: Final = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
-_PAIRS: Final = {character: value for value, character in enumerate(_ALPHABET)} | {
-    first + second: 58 * high + low for high, first in enumerate(_ALPHABET) for low, second in enumerate(_ALPHABET)
-}
-"""The value of every digit, and of every two."""
+_VALUES: Final = bytes(_ALPHABET.find(chr(code)) & 0xFF for code in range(256))
+"""The value of every digit by its ASCII code; 255 for what is none."""
+_EIGHT: Final = struct.Struct("8B")
 _PUBLIC: Final = b"\xed\x01"
 _SECRET: Final = b"\x80\x26"
 _LONGEST: Final = 92
@@ -38,19 +38,15 @@ def unbase58(text: str, *, length: int) -> bytes:
     """The bytes of a base58-btc text. Raises BadProof unless there are exactly ``length``."""
     if len(text) > _LONGEST:
         raise BadProof("The base58 text is too long.")
-    number = _PAIRS.get(text[:1], -1) if len(text) % 2 else 0
-    try:
-        # Ten digits at a time fit a machine word; big numbers are touched once for each ten.
-        for at in range(len(text) % 2, len(text), 10):
-            digits, small = text[at : at + 10], 0
-            for pair in range(0, len(digits), 2):
-                small = small * 3364 + _PAIRS[digits[pair : pair + 2]]
-            number = number * 58 ** len(digits) + small
-    except KeyError:
-        number = -1
-    if number < 0:
+    digits = text.encode("ascii", "replace").translate(_VALUES)
+    if b"\xff" in digits:
         wrong = next(character for character in text if character not in _ALPHABET)
         raise BadProof(f"{wrong!r} does not belong in a base58 text.")
+    number = 0
+    # Eight digits at a time fit a machine word; big numbers are touched once for each eight.
+    for a, b, c, d, e, f, g, h in _EIGHT.iter_unpack(bytes(-len(digits) % 8) + digits):
+        low = ((e * 58 + f) * 58 + g) * 58 + h
+        number = number * 128_063_081_718_016 + (((a * 58 + b) * 58 + c) * 58 + d) * 11_316_496 + low
     zeros = len(text) - len(text.lstrip("1"))
     size = (number.bit_length() + 7) // 8
     if zeros + size != length:

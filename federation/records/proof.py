@@ -83,7 +83,7 @@ class Signed(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """A signed body whose proof held. Only ``sign`` and ``verify`` make one.
+    """A signed body whose proof held. Only ``sign`` and ``verify`` make one, and ``restored`` again.
 
     ``leaf`` is its leaf hash in a log: SHA-256(0x00 ‖ hashData ‖ signature).
     """
@@ -98,14 +98,14 @@ class Verified:
             raise TypeError("Verified records come from proof.sign and proof.verify only.")
 
     def __reduce__(self) -> tuple[object, ...]:
-        # Verified records travel between the processes of one node, never between nodes.
-        return _restore, (self.signed, self.node, self.leaf)
+        return restored, (self.signed, self.node, self.leaf)
 
 
 _SEAL: Final = object()
 
 
-def _restore(signed: Signed, node: str, leaf: bytes) -> Verified:
+def restored(signed: Signed, node: str, leaf: bytes) -> Verified:
+    """What another process of this node has verified. Never for what comes from another node."""
     return Verified(signed, node, leaf, _SEAL)
 
 

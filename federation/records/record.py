@@ -97,7 +97,7 @@ def _head(predicates: tuple[str, ...]) -> _Head:
 
 
 # Few sequences of predicates make up most records.
-_heads: Final = Remembered(_head, most=1 << 12, worth=lambda predicates: len(predicates) < 100)
+_heads: Final = Remembered(_head, worth=lambda predicates: len(predicates) < 100)
 _predicate: Final = itemgetter(0)
 
 

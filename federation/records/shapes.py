@@ -103,9 +103,10 @@ class _KindCheck:
         self._required = [(each, each.path) for each in kind.fields if each.minimum or each.advised]
         self._limited = {each.path: each.maximum for each in kind.fields if each.maximum is not None}
         self._texts = {each.path for each in kind.fields if each.type is FieldType.TEXT}
-        self._fine: Remembered[tuple[str, str], _Judged] = Remembered(lambda key: _Judged(*key), most=1 << 12)
-        self._judged = Remembered(self._judge, most=1 << 15, worth=lambda statement: len(_text(statement[1])) < _MEMO)
-        self._counted = Remembered(self._count, most=1 << 12, worth=lambda all_: not any(each.broken for each in all_))
+        self._fine = {path: _Judged(path) for path in (*self._fields, TYPE)}
+        self._fine_texts: Remembered[tuple[str, str], _Judged] = Remembered(lambda key: _Judged(*key))
+        self._judged = Remembered(self._judge, worth=lambda statement: len(_text(statement[1])) < _MEMO)
+        self._counted = Remembered(self._count, worth=lambda all_: not any(each.broken for each in all_))
 
     def findings(self, node: str, statements: Sequence[Statement]) -> Iterator[Finding]:
         judged = tuple(map(self._judged.__getitem__, statements))
@@ -113,13 +114,14 @@ class _KindCheck:
 
     def _judge(self, statement: Statement) -> _Judged:
         path, value = statement
-        field, broken = self._fields.get(path), list[str]()
+        field = self._fields.get(path)
         if field is None:
-            broken = [] if path == TYPE else ["Closed"]
-        elif not field.accepts(value):
-            broken = field.broken(value)
-        repeats = f"{path}@{value.language}" if path in self._texts and isinstance(value, Literal) else ""
-        return _Judged(path, repeats, tuple(broken), _text(value)) if broken else self._fine[path, repeats]
+            return self._fine[path] if path == TYPE else _Judged(path, broken=("Closed",), value=_text(value))
+        broken = () if field.accepts(value) else tuple(field.broken(value))
+        tag = value.language if path in self._texts and isinstance(value, Literal) else ""
+        if broken:
+            return _Judged(path, f"{path}@{tag}", broken, _text(value))
+        return self._fine_texts[path, f"{path}@{tag}"] if tag else self._fine[path]
 
     def _count(self, statements: tuple[_Judged, ...]) -> tuple[tuple[str, str, Severity, str], ...]:
         found: list[tuple[str, str, Severity, str]] = [

@@ -302,17 +302,21 @@ async def _versions(connection: AsyncConnection, log_id: int, records: Sequence[
     """The highest accepted version of some records, pending ones included."""
     found: dict[str, int] = {}
     for some in _chunks(dict.fromkeys(records)):
-        rows = await connection.execute(
-            sa.select(schema.entry.c.record, sa.func.max(schema.entry.c.version))
-            .where(
-                schema.entry.c.record.in_(some),
-                schema.entry.c.log_id == log_id,
-                schema.entry.c.quarantine == "",
-            )
-            .group_by(schema.entry.c.record)
-        )
+        rows = await connection.execute(_NEWEST, {"log_id": log_id, "records": some})
         found.update((row[0], row[1]) for row in rows)
     return found
+
+
+# Bound as one expanding parameter: a statement made of 400 values would be compiled for each page.
+_NEWEST: Final = (
+    sa.select(schema.entry.c.record, sa.func.max(schema.entry.c.version))
+    .where(
+        schema.entry.c.record.in_(sa.bindparam("records", expanding=True)),
+        schema.entry.c.log_id == sa.bindparam("log_id"),
+        schema.entry.c.quarantine == "",
+    )
+    .group_by(schema.entry.c.record)
+)
 
 
 async def _insert(connection: AsyncConnection, log_id: int, start: int, entries: Sequence[Entry]) -> None:
@@ -321,24 +325,20 @@ async def _insert(connection: AsyncConnection, log_id: int, start: int, entries:
     Binding by name, entry by entry, would cost more than the database itself.
     """
     compiled = schema.entry.insert().compile(dialect=connection.dialect)
+    if tuple(compiled.positiontup or ()) != _COLUMNS:
+        raise TypeError("The columns of an entry are not bound in the order of its table.")
     rows = []
     for position, entry in enumerate(entries, start):
-        proof = entry.verified.signed.proof
-        values = {
-            "log_id": log_id,
-            "position": position,
-            "record": entry.record,
-            "kind": entry.kind,
-            "version": entry.version,
-            "published": entry.published,
-            "body": entry.verified.signed.body,
-            "method": proof.method,
-            "signature": proof.signature,
-            "leaf": entry.verified.leaf,
-            "quarantine": entry.quarantine,
-        }
-        rows.append(tuple(values[name] for name in compiled.positiontup or ()))
+        (body, (created, method, signature)), leaf = entry.verified.signed, entry.verified.leaf
+        key = (log_id, position, entry.record, entry.kind, entry.version)
+        rows.append((*key, created, body, method, signature, leaf, entry.quarantine))
     await connection.exec_driver_sql(str(compiled), rows)
+
+
+_COLUMNS: Final = (
+    *("log_id", "position", "record", "kind", "version"),
+    *("published", "body", "method", "signature", "leaf", "quarantine"),
+)
 
 
 async def _drop_pending(connection: AsyncConnection, log: Log) -> dict[str, Any]:
