@@ -133,26 +133,37 @@ def beginning(form: str) -> str:
 def beginning_with(beginnings: frozenset[str]) -> re.Pattern[str]:
     """Finds the words of a text whose folded form begins with one of these."""
     needed = sorted(each for each in beginnings if not any(each != b and each.startswith(b) for b in beginnings))
-    choices = "|".join(map(_spelt, needed)) or "(?!)"
-    return re.compile(rf"(?<!{_LETTER})(?:{choices}){_LETTER}*{_ENDING}")
+    starts = [start for each in needed for start in _starts(each)]
+    if not starts:
+        return re.compile("(?!)")
+    # One set of first letters, before anything else is looked at: that is what makes the search fast.
+    first = "".join(letters for letters, _ in starts)
+    rest = "|".join(f"(?<=[{letters}]){pattern}" for letters, pattern in starts)
+    other = f"(?<={_BEYOND})"
+    return re.compile(rf"[{first}\u0250-\U0010ffff](?<!{_LETTER}.)(?:{rest}|{other}){_LETTER}*{_ENDING}")
 
 
-def _spelt(folded: str) -> str:
-    """A pattern for every spelling whose folded form begins like this: å for a, æ for ae or for a."""
-    if not folded:
-        return ""
-    # Beyond Latin script every letter may be the one: those are few, and looked at afterwards.
-    choices = [r"[^\W\u0000-\u024f]"]
+# Beyond Latin script every letter may be the one: those are few, and looked at afterwards.
+_BEYOND: Final = r"[^\W\u0000-\u024f]"
+
+
+def _starts(folded: str) -> Iterator[tuple[str, str]]:
+    """How a folded form may be spelt: first letters, and a pattern for what follows. å for a, æ for ae or for a."""
     known = False
     for form, letters in _letters().items():
         if folded.startswith(form):
-            choices.append(f"[{letters}]{_spelt(folded[len(form) :])}")
+            yield letters, _spelt(folded[len(form) :])
             known = known or form == folded[0]
         elif form.startswith(folded):
-            choices.append(f"[{letters}]")
+            yield letters, ""
     if not known:
-        choices.append(re.escape(folded[0]) + _spelt(folded[1:]))
-    return f"(?:{'|'.join(choices)})"
+        yield re.escape(folded[0]), _spelt(folded[1:])
+
+
+def _spelt(folded: str) -> str:
+    if not folded:
+        return ""
+    return f"(?:{'|'.join([_BEYOND, *(f'[{letters}]{rest}' for letters, rest in _starts(folded))])})"
 
 
 @lru_cache(1)

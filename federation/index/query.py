@@ -88,8 +88,8 @@ def build(
         )
     for name, values in filters.items():
         if name != without and values:
-            accepted = tantivy.Query.term_set_query(schema, facet_field(name), list(values))
-            clauses.append((tantivy.Occur.Must, tantivy.Query.const_score_query(accepted, 0.0)))
+            accepted = [tantivy.Query.term_query(schema, facet_field(name), value, "basic") for value in values]
+            clauses.append((tantivy.Occur.Must, tantivy.Query.const_score_query(_any(accepted), 0.0)))
     return tantivy.Query.boolean_query(clauses) if clauses else tantivy.Query.all_query()
 
 
@@ -110,6 +110,12 @@ def _conjunction(queries: list[tantivy.Query]) -> tantivy.Query:
     if len(queries) == 1:
         return queries[0]
     return tantivy.Query.boolean_query([(tantivy.Occur.Must, query) for query in queries])
+
+
+def _any(queries: list[tantivy.Query]) -> tantivy.Query:
+    if len(queries) == 1:
+        return queries[0]
+    return tantivy.Query.boolean_query([(tantivy.Occur.Should, query) for query in queries])
 
 
 def _form(word: QueryWord, language: str, schema: tantivy.Schema) -> tantivy.Query:
