@@ -6,7 +6,8 @@ import asyncio
 import os
 from typing import Any
 
-from federation.config import Config
+from federation.config import Config, PeerConfig
+from federation.errors import NotFound
 from federation.store.engine import url_of
 from federation.store.keyfiles import LOG, NEXT, RECORD
 from federation.store.store import open_store
@@ -69,3 +70,14 @@ async def peer_rows(config: Config) -> list[dict[str, Any]]:
         fresh = {"name": peer.name, "url": peer.url, "state": "new", "reason": "", "detail": "Not contacted yet."}
         known.setdefault(peer.did, {**fresh, **empty})
     return sorted(known.values(), key=lambda row: str(row["name"]))
+
+
+async def confirm(config: Config, peer: PeerConfig) -> str:
+    """Have a peer followed again after a coordinator's decision; the evidence that was kept against it."""
+    async with open_store(config.database or url_of(config.data)) as store:
+        log = next((each for each in await store.logs() if each.did == peer.did and not each.own), None)
+        if log is None:
+            raise NotFound(f"{peer.name} was never contacted; there is nothing to confirm.")
+        state = (await store.peer_states())[log.id]
+        await store.update_peer(log.id, state="new", reason="", detail="", evidence="", failures=0, next_attempt="")
+        return state.evidence

@@ -27,7 +27,7 @@ from federation.records.tables import Table
 from federation.records.values import nearest
 from federation.search import Found, Request
 from federation.terminal import explain, out, print_json, progress_bar, set_up_logging, show_hits, show_outcome
-from federation.web.api import draft_of
+from federation.web.api import drafts_in
 
 app = typer.Typer(
     name="procirc",
@@ -195,8 +195,7 @@ def publish(
             data = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
         except OSError as error:
             raise InvalidTable(f"{path} cannot be read: {error.strerror}.") from error
-        document = jsonld.loads(data)
-        drafts += [draft_of(each) for each in (document if isinstance(document, list) else [document])]
+        drafts += drafts_in(jsonld.loads(data), str(path))
 
     async def run() -> Outcome:
         async with node.open_node(settings) as opened:
@@ -316,6 +315,20 @@ def peers_list(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = Fals
             escape(row["detail"]),
         )  # fmt: skip
     out.print(grid)
+
+
+@peers_app.command("confirm")
+def peers_confirm(
+    name: Annotated[str, typer.Argument(help="The peer's name.")], config: ConfigOption = DEFAULT_CONFIG
+) -> None:
+    """Follow a peer again after its log was found forked, once its coordinator has explained it to you."""
+    settings = _load(config)
+    peer = _chosen(settings, [name])[0]
+    evidence = _run(checks.confirm(settings, peer))
+    if evidence:
+        out.print("What was kept as evidence:")
+        out.print(escape(evidence), highlight=False, soft_wrap=True)
+    out.print(f"{name} is followed again; the next sync looks at its log anew.")
 
 
 @app.command()

@@ -167,7 +167,8 @@ def load(path: Path, overrides: Mapping[str, Any] | None = None) -> Config:
         raw = tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError as error:
         raise Misconfigured(
-            f"There is no configuration at {path}.", remedy="Give one with --config, or make one with `procirc init`."
+            f"There is no configuration at {path}.",
+            remedy="Write one, as in the coordinator's guide (name, title, base), or give its path with --config.",
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise Misconfigured(f"{path} cannot be read: {error}.") from error

@@ -7,10 +7,11 @@ Foreign exceptions are translated where they arise; anything else is a defect an
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Final, Literal, Self
 
 
 class Exit(IntEnum):
@@ -78,6 +79,17 @@ class Fault:
         return {key: value for key, value in pairs.items() if value not in ("", None)}
 
 
+_NOT_PRINTABLE: Final = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]",
+)
+_BREAKS: Final = re.compile(r"[\t\r\n]+")
+
+
+def printable(text: str) -> str:
+    """A text without what moves a cursor, turns the direction of writing, or cannot be stored as UTF-8."""
+    return _NOT_PRINTABLE.sub("\N{REPLACEMENT CHARACTER}", _BREAKS.sub(" ", text))
+
+
 class FederationError(Exception):
     """Base of the family. ``detail`` is a sentence; ``faults`` list every place that is wrong."""
 
@@ -89,7 +101,8 @@ class FederationError(Exception):
 
     def __init__(self, detail: str, *, remedy: str = "", faults: Sequence[Fault] = ()) -> None:
         super().__init__(detail)
-        self.detail = detail
+        # Sentences quote what others have sent: on a terminal or in a log that must stay text.
+        self.detail = printable(detail)
         self.remedy = remedy
         self.faults = tuple(faults)
 
@@ -187,6 +200,13 @@ class BadCheckpoint(FederationError):
     exit, fault_of = Exit.NOT_VERIFIED, "peer"
 
 
+class NotVerified(FederationError):
+    """What somebody asked to have verified; a sync has its own reason for each refusal."""
+
+    slug, title, status = "not-verified", "The log does not verify", 422
+    exit, fault_of = Exit.NOT_VERIFIED, "caller"
+
+
 # What a peer did
 
 
@@ -253,7 +273,13 @@ class Regressed(PeerError):
 
 
 class Forked(PeerError):
+    """``evidence`` is the text of both signed checkpoints, one after the other."""
+
     slug, title = "forked", "The peer signed two different histories"
+
+    def __init__(self, detail: str, *, remedy: str = "", faults: Sequence[Fault] = (), evidence: str = "") -> None:
+        super().__init__(detail, remedy=remedy, faults=faults)
+        self.evidence = evidence
 
 
 class KeyMismatch(PeerError):

@@ -6,10 +6,10 @@ import asyncio
 import tempfile
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from federation.config import Config, PeerConfig
-from federation.errors import BadProof, InvalidRequest, PeerError, UnknownKey
+from federation.errors import BadProof, InvalidRequest, NotVerified, PeerUnreachable, UnknownKey
 from federation.limits import Limits
 from federation.log import did as dids
 from federation.log.keys import Keys
@@ -34,10 +34,10 @@ async def verify(
     target: str, *, settings: Config | None, did_document: Path | None, progress: Progress
 ) -> dict[str, Any]:
     """Verify what ``target`` names and report what is now certain. Raises the error that says why not."""
-    parts = urlsplit(target)
+    parts = _address(target)
     vocabulary = await asyncio.to_thread(load_vocabulary, settings.vocabulary if settings else None)
     if parts.scheme in ("http", "https") and parts.path in ("", "/"):
-        return await _log(f"{parts.scheme}://{parts.netloc}", vocabulary, progress)
+        return await _log(f"{parts.scheme}://{parts.netloc.lower()}", vocabulary, progress)
     if parts.scheme in ("http", "https"):
         data = await _fetch(target, "application/ld+json")
     else:
@@ -47,6 +47,20 @@ async def verify(
             raise InvalidRequest(f"{target} cannot be read: {error.strerror}.", remedy="Check the path.") from error
     signed = jsonld.signed_of(jsonld.loads(data), vocabulary)
     return await _record(signed, vocabulary, settings, did_document)
+
+
+def _address(target: str) -> SplitResult:
+    """The parts of what was typed in. Raises InvalidRequest for a web address nobody can ask."""
+    if not target.lower().startswith(("http://", "https://")):
+        return SplitResult("", "", target, "", "")
+    try:
+        parts = urlsplit(target)
+        good = bool(parts.hostname) and parts.username is None and (parts.port or 1) > 0
+    except ValueError:
+        good = False
+    if not good:
+        raise InvalidRequest("That is not the address of a node or record.", remedy="Write https://host or host:port.")
+    return parts
 
 
 async def _record(
@@ -121,7 +135,9 @@ async def _log(base: str, vocabulary: Vocabulary, progress: Progress) -> dict[st
             pulled = await syncer.pull(peer, progress)
             log = (await store.logs())[0]
             if pulled.state not in ("active", "stale"):
-                raise PeerError(f"{base} does not verify ({pulled.reason}): {pulled.detail}")
+                if pulled.state == "unreachable":
+                    raise PeerUnreachable(pulled.detail)
+                raise NotVerified(f"{base} does not verify ({pulled.reason}): {pulled.detail}")
             return {
                 "log": log.did,
                 "entries": log.verified_size,

@@ -18,8 +18,9 @@ from federation.errors import Conflict, Fault, FederationError, InvalidRecord
 from federation.log import checkpoint as checkpoints
 from federation.log import keys as key_events
 from federation.log.trust import Entry
+from federation.records import rules
 from federation.records.canonical import XSD, Literal, Triple, check_size, nodes_of, read, write
-from federation.records.draft import Draft, statements
+from federation.records.draft import Draft, Place, statements
 from federation.records.proof import Signer, sign
 from federation.records.record import ISSUED, MODIFIED, PUBLISHER, VERSION, assemble
 from federation.records.shapes import fault_of
@@ -107,30 +108,37 @@ def prepare(
         version = known.version + 1 if known is not None else 1
         issued = _issued(known, subject) or now
         complete.append((index, subject, version, triples + _managed(subject, naming, version, issued, now)))
-    findings = tools.shacl.findings([triples for *_, triples in complete]) if complete else []
-    refused: set[str] = set()
-    places = {naming.record(draft.kind, draft.slug): draft for draft in drafts}
-    for finding in findings:
-        record = finding.node.partition("#")[0]
-        place = places[record].place
-        fault = fault_of(finding, vocabulary, record)
-        column = place.columns.get(fault.field, "")
-        faults.append(fault.at(file=place.file, row=place.row, column=column))
-        if finding.severity == "violation":
-            refused.add(record)
-    for index, subject, version, triples in complete:
-        if subject in refused:
-            continue
-        body = write(triples)
+    places = {naming.record(draft.kind, draft.slug): draft.place for draft in drafts}
+    bodies, found = _judged(tools, {subject: triples for _, subject, _, triples in complete}, places)
+    for index, subject, version, _ in complete:
+        if subject in bodies:
+            prepared[index] = Prepared(subject, drafts[index].kind, version, bodies[subject])
+    return prepared, faults + found
+
+
+def _judged(
+    tools: Tools, records: Mapping[str, list[Triple]], places: Mapping[str, Place]
+) -> tuple[dict[str, str], list[Fault]]:
+    """The bodies of the records that may be published, and what shapes and rules say of all of them."""
+    bodies: dict[str, str] = {}
+    faults: list[Fault] = []
+    findings = tools.shacl.findings(list(records.values())) if records else []
+    for subject, triples in records.items():
         try:
+            body = write(triples)
             check_size(body)
-            assemble(nodes_of(body), vocabulary)
+            findings += rules.findings(assemble(nodes_of(body), tools.vocabulary)[0], tools.vocabulary)
+            bodies[subject] = body
         except FederationError as error:
-            place = drafts[index].place
+            place = places[subject]
             faults.append(Fault(str(error), "Shorten or split the record.", file=place.file, row=place.row))
-            continue
-        prepared[index] = Prepared(subject, drafts[index].kind, version, body)
-    return prepared, faults
+    for finding in findings:
+        subject = finding.node.partition("#")[0]
+        place, fault = places[subject], fault_of(finding, tools.vocabulary, subject)
+        faults.append(fault.at(file=place.file, row=place.row, column=place.columns.get(fault.field, "")))
+        if finding.severity == "violation":
+            bodies.pop(subject, None)
+    return bodies, faults
 
 
 def _content(triples: Iterable[Triple]) -> set[Triple]:
@@ -212,46 +220,58 @@ class Publisher:
     ) -> Outcome:
         """Take drafts from their author to the log. Durable on return.
 
-        Unless ``skip_faulty``, one violation refuses all of them: InvalidRecord is raised with every
-        fault, and nothing was written. ``progress`` is told how many drafts were dealt with.
+        Unless ``skip_faulty``, they are published in one transaction, or not at all: InvalidRecord is
+        raised with every fault, and nothing was written. ``progress`` is told how many drafts were
+        dealt with.
         """
+        if not skip_faulty:
+            _refuse_repeated(drafts)
         batches = [drafts[at : at + BATCH] for at in range(0, len(drafts), BATCH)]
-        width, bulk = self._workers.width if len(batches) > 1 else 1, len(batches) > 1
+        width = self._workers.width if len(batches) > 1 else 1
         total = Outcome()
-        waiting: list[tuple[Sequence[Draft], list[Prepared]]] = []
+        waiting: list[Prepared] = []
         for at in range(0, len(batches), width):
             group = batches[at : at + width]
-            done = await asyncio.gather(*(self._prepare(each, bulk=bulk) for each in group))
-            for each, (outcome, todo) in zip(group, done, strict=True):
-                total.add(outcome)
-                waiting.append((each, todo))
-                progress(len(each))
+            outcome, todo = await self._prepare_all(group)
+            total.add(outcome)
+            progress(sum(map(len, group)))
             if skip_faulty and not dry_run:
-                await self._write(waiting, total)
-                waiting = []
+                await self._write([draft for each in group for draft in each], todo, total)
+            else:
+                waiting += todo
         if dry_run:
-            total.published = [(each.record, -1) for _, todo in waiting for each in todo]
-            total.updated = sum(each.version > 1 for _, todo in waiting for each in todo)
+            total.published = [(each.record, -1) for each in waiting]
+            total.updated = sum(each.version > 1 for each in waiting)
             return total
         if not skip_faulty:
             _refuse(total)
-        await self._write(waiting, total)
+            # All in one transaction: a full disk or a crash leaves either every record or none.
+            await self._write(drafts, waiting, total)
         return total
 
-    async def _write(self, waiting: Iterable[tuple[Sequence[Draft], list[Prepared]]], total: Outcome) -> None:
-        for drafts, prepared in waiting:
-            todo = prepared
-            for _ in range(_ATTEMPTS):
-                try:
-                    positions = await self._append(todo) if todo else []
-                    break
-                except Conflict:
-                    # Another process appended in between: look again at what is there.
-                    _, todo = await self._prepare(drafts, bulk=False)
-            else:
-                raise Conflict("Other processes keep writing to the same records.", remedy="Try again in a moment.")
-            total.published += [(each.record, at) for each, at in zip(todo, positions, strict=True)]
-            total.updated += sum(each.version > 1 for each in todo)
+    async def _write(self, drafts: Sequence[Draft], todo: list[Prepared], total: Outcome) -> None:
+        for _ in range(_ATTEMPTS):
+            try:
+                positions = await self._append(todo) if todo else []
+                break
+            except Conflict:
+                # Another process appended in between: look again at what is there.
+                outcome, todo = await self._prepare_all(
+                    [drafts[at : at + BATCH] for at in range(0, len(drafts), BATCH)]
+                )
+                total.unchanged = list(dict.fromkeys([*total.unchanged, *outcome.unchanged]))
+        else:
+            raise Conflict("Other processes keep writing to the same records.", remedy="Try again in a moment.")
+        total.published += [(each.record, at) for each, at in zip(todo, positions, strict=True)]
+        total.updated += sum(each.version > 1 for each in todo)
+
+    async def _prepare_all(self, batches: Sequence[Sequence[Draft]]) -> tuple[Outcome, list[Prepared]]:
+        total, waiting = Outcome(), list[Prepared]()
+        done = await asyncio.gather(*(self._prepare(each, bulk=len(batches) > 1) for each in batches))
+        for outcome, todo in done:
+            total.add(outcome)
+            waiting += todo
+        return total, waiting
 
     async def _prepare(self, drafts: Sequence[Draft], *, bulk: bool) -> tuple[Outcome, list[Prepared]]:
         subjects = [self._naming.record(draft.kind, str(draft.slug)) for draft in drafts]
@@ -288,6 +308,26 @@ class Publisher:
 
 def _previous(entry: StoredEntry) -> Previous:
     return Previous(entry.signed.body, entry.version)
+
+
+def _refuse_repeated(drafts: Sequence[Draft]) -> None:
+    seen: set[tuple[str, str]] = set()
+    faults = []
+    for each in drafts:
+        key = (each.kind, str(each.slug))
+        if key in seen:
+            faults.append(
+                Fault(
+                    f"{each.kind}/{str(each.slug)[:60]} occurs twice.",
+                    "Give each record its own slug, or leave one out.",
+                    field="slug",
+                    file=each.place.file,
+                    row=each.place.row,
+                )
+            )
+        seen.add(key)
+    if faults:
+        raise InvalidRecord("Some records occur twice; nothing was published.", faults=faults)
 
 
 def _refuse(outcome: Outcome) -> None:

@@ -131,6 +131,8 @@ class Search:
     def _plan(self, request: Request) -> _Plan:
         units = queries.understand(request.text, request.language, self._index.concepts)
         query = queries.build(units, request.filters, request.language, self._index.schema)
+        if not units and request.text.strip():
+            query = tantivy.Query.empty_query()  # something was asked for, and no word of it can be found
         return _Plan(request, units, self._index.searcher(), query)
 
     def _understood(self, units: Sequence[Unit], language: str) -> Iterator[tuple[str, str]]:
@@ -153,7 +155,7 @@ class Search:
         if not names:
             return {}
         query = plan.query
-        if without:
+        if without and (plan.units or not plan.request.text.strip()):
             request = plan.request
             query = queries.build(plan.units, request.filters, request.language, self._index.schema, without=without)
         asked = {name: {"terms": {"field": facet_field(name), "size": _FACET_SIZE}} for name in names}

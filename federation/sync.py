@@ -30,6 +30,7 @@ from federation.errors import (
     FederationError,
     Forked,
     KeyMismatch,
+    PeerError,
     PeerUnreachable,
     Regressed,
     RootMismatch,
@@ -162,6 +163,9 @@ class Syncer:
 
     async def _attempt(self, peer: PeerConfig, entry: Log, before: PeerState, progress: Progress) -> _Verdict:
         now = self._clock()
+        if before.reason == Forked.slug:
+            # Two signed histories do not become one because the next answer is honest again.
+            return _Verdict(before.state, before.reason, before.detail)
         try:
             async with asyncio.timeout(self._limits.run_seconds):
                 reached, seen = await self._catch_up(peer, entry, before, progress)
@@ -173,6 +177,9 @@ class Syncer:
             return _Verdict(before.state, error.slug, str(error))
         except FederationError as error:
             return self._failure(peer, before, error)
+        except Exception as error:
+            log.exception("pull failed in a way nobody foresaw", peer=peer.name)
+            return self._failure(peer, before, PeerError(f"{peer.name} sent what could not be read: {error!r}."))
         done: dict[str, str | int] = {"last_success": timestamp(now), "failures": 0, "next_attempt": "", "evidence": ""}
         if seen.age(now) > STALE_AFTER.total_seconds():
             detail = f"Its log was last signed at {timestamp(seen.at)}. Ask the peer whether its node runs."
@@ -191,6 +198,8 @@ class Syncer:
         values: dict[str, str | int] = {"failures": failures, "next_attempt": due}
         if not isinstance(error, PeerUnreachable):
             values["evidence"] = f"{timestamp(self._clock())} {type(error).__name__}: {error}"
+        if isinstance(error, Forked):
+            values["evidence"] = error.evidence
         return _Verdict(state, error.slug, str(error), values)
 
     # One run
@@ -257,7 +266,9 @@ class Syncer:
         if seen.size == known.verified_size and seen.root != known.verified.root:
             raise Forked(
                 f"{known.name} signed two different logs of {seen.size} entries.",
-                remedy="Nothing more is taken from it. Both checkpoints are kept as evidence; ask the peer.",
+                remedy="Nothing more is taken from it, and both signed checkpoints are kept. "
+                "Ask the peer; then decide with `procirc peers confirm`.",
+                evidence=f"{known.checkpoint}\n{seen.text}",
             )
 
     async def _follow(self, peer: PeerConfig, known: Log, target: Checkpoint, keys: Keys, progress: Progress) -> bool:

@@ -743,3 +743,36 @@ def test_a_program_that_stops_reading_does_not_cause_a_traceback(toml: Path):
     command = f"{sys.executable} -m federation search --config {toml} --json | head -c 1 >/dev/null"
     ran = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, check=False)
     assert "Traceback" not in ran.stderr
+
+
+# What must not end in a traceback
+
+
+@pytest.mark.parametrize(
+    "target", ["http://", "http://localhost:99999/", "http://user:pw@localhost:8191/", "http://[::1", "https://:80"]
+)
+def test_an_address_nobody_can_ask_is_refused_in_words(procirc: Run, target: str):
+    ran = procirc("verify", target)
+    assert ran.code == Exit.INVALID_INPUT
+    assert "not the address" in ran.said
+    assert "pw@" not in ran.said
+
+
+@pytest.mark.parametrize("database", ["foo", "nosuch+driver://x"])
+def test_a_database_that_is_none_is_refused_in_words(procirc: Run, home: Path, database: str):
+    path = home / "node.toml"
+    path.write_text(f'database = "{database}"\n' + path.read_text("utf-8"), "utf-8")
+    ran = procirc("peers", "list", "--config", str(path))
+    assert ran.code == Exit.CONFIGURATION
+    assert "database" in ran.said
+
+
+def test_an_index_that_cannot_be_written_is_said_in_words(procirc: Run, home: Path, monkeypatch: pytest.MonkeyPatch):
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    shutil.rmtree(home / "data" / "index")
+    monkeypatch.setattr("federation.index.text.os.replace", full)
+    ran = procirc("search", "molen", "--config", str(home / "node.toml"))
+    assert ran.code == Exit.STORAGE
+    assert "text index cannot be written" in ran.said

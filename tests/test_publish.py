@@ -110,6 +110,29 @@ async def test_one_record_twice_in_one_batch_becomes_two_versions_or_one(start_n
     assert entry.version == 2
 
 
+async def test_one_record_twice_is_refused_where_all_are_wanted(start_node):
+    node = await start_node("flanders")
+    with pytest.raises(InvalidRecord) as refused:
+        await node.publish(pilot("mill"), pilot("mill", title="Anders"))
+    assert [fault.field for fault in refused.value.faults] == ["slug"]
+
+
+async def test_many_records_are_published_together_or_not_at_all(start_node, monkeypatch):
+    node = await start_node("flanders")
+    before = (await node.node.store.log(node.node.log.id)).size
+    written = node.node.store.append_own
+    sizes = []
+
+    async def counted(log_id, entries, **rest):
+        sizes.append(len(entries))
+        return await written(log_id, entries, **rest)
+
+    monkeypatch.setattr(node.node.store, "append_own", counted)
+    await node.publish(*(pilot(f"p{at}") for at in range(450)))
+    assert sizes == [450]
+    assert (await node.node.store.log(node.node.log.id)).size == before + 450
+
+
 async def test_parts_are_hash_iris_of_their_record(start_node):
     node = await start_node("flanders")
     figure = {

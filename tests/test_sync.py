@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
+from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from federation.errors import AddressRefused
@@ -275,8 +276,44 @@ async def test_two_histories_of_one_size_are_a_fork(node, peer):
     pulled = await node.pull(peer)
     assert (pulled.state, pulled.reason) == ("forked", "forked")
     assert await node.slugs(peer) == ["mill", "lock"]
+    log = await node.log_of(peer)
+    evidence = (await node.node.store.peer_states())[log.id].evidence
+    assert log.checkpoint in evidence
+    assert evidence.count("\n3\n") == 2
+    # The next honest answer does not undo it; a coordinator does.
     peer.entries[-1] = real
+    assert (await node.pull(peer)).state == "forked"
+    await node.node.store.update_peer(log.id, state="new", reason="")
     await recovers(node, peer, ["mill", "lock"])
+
+
+@pytest.mark.parametrize("text", ["9" * 5000, "Wed, 21 Oct 2026 07:28:00 -0000", "soon", "²"])
+async def test_a_strange_retry_after_is_an_unreachable_peer_and_nothing_worse(node, peer, text):
+    peer.publish("mill")
+    peer.answering("/log/checkpoint", status(503, Retry_After=text))
+    assert (await node.pull(peer)).state == "unreachable"
+    peer.honest()
+    await recovers(node, peer, ["mill"])
+
+
+async def test_a_redirect_to_what_is_no_address_blocks_and_nothing_worse(node, peer):
+    peer.publish("mill")
+    peer.answering("/log/checkpoint", status(302, Location="http://[::1/x"))
+    assert (await node.pull(peer)).state == "blocked"
+    peer.honest()
+    await recovers(node, peer, ["mill"])
+
+
+async def test_what_a_peer_says_cannot_turn_the_writing_of_a_terminal(node, peer):
+    async def answer(request: web.Request) -> web.StreamResponse:
+        return web.Response(status=404, reason="\u202eRED\u2066")
+
+    peer.publish("mill")
+    peer.answering("/log/checkpoint", answer)
+    pulled = await node.pull(peer)
+    assert pulled.state == "blocked"
+    assert "RED" in pulled.detail
+    assert pulled.detail.isprintable()
 
 
 async def test_other_keys_than_the_log_declared_stop_the_peer(node, peer):

@@ -36,7 +36,8 @@ class Concepts:
     def _labels(self) -> Mapping[str, Mapping[tuple[str, ...], tuple[str, ...]]]:
         """Concept IRIs by the stems of a label, by language."""
         found: dict[str, dict[tuple[str, ...], list[str]]] = {tag: {} for tag in (*ANALYSED, UNKNOWN)}
-        for concept in self.vocabulary.concepts.values():
+        every = (scheme for scheme in self.vocabulary.schemes.values() if not scheme.unspotted)
+        for concept in (concept for scheme in every for concept in scheme.concepts.values()):
             labels = [(tag, text) for tag, text in concept.labels.items()]
             labels += [(tag, text) for tag, texts in concept.alternatives.items() for text in texts]
             for tag, text in labels:

@@ -124,9 +124,12 @@ def words(text: str, language: str) -> Iterator[Word]:
 def beginning(form: str) -> str:
     """The letters with which every word of this stem or folded form begins.
 
-    Stemming works at the end of a word; only in short ones does it reach the front (*dying*, *die*).
+    Stemming works at the end of a word; only in short ones does it reach the front (*dying*, *die*). In
+    German it reads ae, oe and ue as umlauts, so that nothing is certain behind the first of these vowels.
     """
-    return form[: min(3, max(1, len(form) - 2))]
+    sure = form[: min(3, max(1, len(form) - 2))]
+    vowel = next((at for at, letter in enumerate(sure) if letter in "aou"), len(sure))
+    return sure[: vowel + 1]
 
 
 @lru_cache(256)

@@ -11,7 +11,8 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -20,7 +21,7 @@ from typing import Any, Final
 import structlog
 import tantivy
 
-from federation.errors import Unavailable
+from federation.errors import StorageFailed, Unavailable
 from federation.index.concepts import Concepts
 from federation.index.languages import ANALYSED, UNKNOWN, analysed_as, words
 from federation.records.canonical import Literal, nodes_of
@@ -169,6 +170,23 @@ def _facet_values(each: Field, record: Record) -> Iterable[str]:
                 yield value.value
 
 
+@contextmanager
+def _stored() -> Iterator[None]:
+    """Turn what tantivy and the disk say into StorageFailed; nothing that counts is lost with an index."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        raise _failed(error) from error
+
+
+def _failed(error: Exception) -> StorageFailed:
+    return StorageFailed(
+        f"The text index cannot be written: {error}.",
+        remedy="What was published is safe. Make room on the disk or give this user write access; "
+        "the index catches up by itself.",
+    )
+
+
 class TextIndex:
     """The index in one directory. Reading is for everybody; one process at a time writes."""
 
@@ -188,12 +206,15 @@ class TextIndex:
             try:
                 return tantivy.Index(schema, path=str(folder)), state
             except ValueError as error:
+                if not os.access(folder, os.W_OK):
+                    raise _failed(error) from error
                 # The logs are the truth: a damaged index is not worth mending.
                 log.warning("index made anew", reason=str(error))
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True, exist_ok=True)
-        self._write_state({})
-        return tantivy.Index(schema, path=str(folder)), {}
+        with _stored():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True, exist_ok=True)
+            self._write_state({})
+            return tantivy.Index(schema, path=str(folder)), {}
 
     def _state(self) -> dict[str, int] | None:
         """How far the logs are indexed; None where that is not known for this layout."""
@@ -219,11 +240,12 @@ class TextIndex:
 
     def clear(self) -> None:
         """Forget everything; the caller then feeds the logs from the beginning."""
-        self._index_writer().delete_all_documents()
-        self._index_writer().commit()
-        self._index.reload()
-        self.positions = {}
-        self._write_state({})
+        with _stored():
+            self._index_writer().delete_all_documents()
+            self._index_writer().commit()
+            self._index.reload()
+            self.positions = {}
+            self._write_state({})
 
     # Writing
 
@@ -241,18 +263,20 @@ class TextIndex:
     def add(self, documents: Sequence[tuple[str, dict[str, Any]] | None]) -> None:
         """Put documents in, each in place of the older version of its record."""
         writer = self._index_writer()
-        for each in documents:
-            if each is not None:
-                key, fields = each
-                writer.delete_documents_by_term("key", key)
-                writer.add_document(tantivy.Document(**fields))
+        with _stored():
+            for each in documents:
+                if each is not None:
+                    key, fields = each
+                    writer.delete_documents_by_term("key", key)
+                    writer.add_document(tantivy.Document(**fields))
 
     def commit(self, positions: Mapping[str, int]) -> None:
         """Make what was added searchable and remember how far the logs are indexed."""
-        self._index_writer().commit()
-        self._index.reload()
-        self.positions = dict(positions)
-        self._write_state(self.positions)
+        with _stored():
+            self._index_writer().commit()
+            self._index.reload()
+            self.positions = dict(positions)
+            self._write_state(self.positions)
 
     def rewind(self, did: str, position: int) -> None:
         """Have a log indexed again from a position; indexing twice does no harm."""
@@ -260,9 +284,12 @@ class TextIndex:
 
     def close(self) -> None:
         """Let go of the writer, so that another process can write."""
-        if self._writer is not None:
-            self._writer.wait_merging_threads()
-            self._writer = None
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            try:
+                writer.wait_merging_threads()
+            except ValueError as error:
+                log.warning("index writer ended early", reason=str(error))
 
     # Reading
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import re
 import socket
 import zlib
 from collections.abc import AsyncIterator, Collection
@@ -26,6 +27,7 @@ from federation.limits import Limits
 
 USER_AGENT: Final = "procirc-federation"
 MAX_REDIRECTS: Final = 2
+_ETAG: Final = re.compile(r'(?:W/)?"[\x21\x23-\x7e]{0,200}"')
 _RETRY: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 # IANA IPv4 and IPv6 special-purpose address registries, as of 2026-11, with multicast. Python's
@@ -163,7 +165,10 @@ class Transport:
             raise AddressRefused(f"{_origin(url)} is not a configured peer.", remedy="Add it to the peers first.")
 
     def _redirected(self, url: str, location: str) -> str:
-        target = urljoin(url, location)
+        try:
+            target = urljoin(url, location)
+        except ValueError as error:
+            raise PeerError(f"{url} redirects to what is no address, {location[:200]!r}.") from error
         if not location or _origin(target) != _origin(url):
             raise AddressRefused(f"{url} redirects to another origin, {target[:200]!r}.")
         return target
@@ -186,7 +191,8 @@ class Transport:
             if len(data) > cap:
                 raise OversizedResponse(f"{url} sent more than {cap:,} bytes.")
         content = Content(bytes(data) if status == 200 else b"", url, cap, encoding == "gzip" and status == 200)
-        return Answer(status, content, response.headers.get("ETag", ""), response.content_type, url)
+        etag = response.headers.get("ETag", "")
+        return Answer(status, content, etag if _ETAG.fullmatch(etag) else "", response.content_type, url)
 
 
 def _origin(url: str) -> str:
@@ -195,13 +201,15 @@ def _origin(url: str) -> str:
 
 
 def _retry_after(value: str) -> float | None:
-    """Seconds of a Retry-After header, given as a number or as a date."""
-    if value.isdecimal():
-        return float(min(int(value), 86_400))
+    """Seconds of a Retry-After header, given as a number or as a date; None for anything else."""
+    if value.isascii() and value.isdecimal():
+        return float(min(int(value[:9]), 86_400))
     try:
         when = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
+    if when.tzinfo is None:
+        when = when.replace(tzinfo=UTC)  # -0000: a time without a zone (RFC 5322 section 3.3)
     return min(max(0.0, (when - datetime.now(UTC)).total_seconds()), 86_400.0)
 
 

@@ -61,6 +61,8 @@ class _Reading:
     vocabulary: Vocabulary
     naming: Naming
     faults: list[Fault]
+    parts: set[str] = field(default_factory=set)
+    """Slugs of the parts so far: a part is named within its record, whichever field it belongs to."""
 
     def fault(self, draft: Draft, name: str, message: str, remedy: str = "") -> None:
         known = Fault(message, remedy, field=name)
@@ -143,7 +145,6 @@ def _defaults(
 def _parts(draft: Draft, each: Field, value: Any, subject: str, reading: _Reading) -> list[Triple]:
     kind = reading.vocabulary.parts[each.part]
     triples: list[Triple] = []
-    seen: set[str] = set()
     items = value if isinstance(value, list | tuple) else [value]
     for number, item in enumerate(items, 1):
         part = _part_draft(item, kind, number, draft.place)
@@ -152,9 +153,9 @@ def _parts(draft: Draft, each: Field, value: Any, subject: str, reading: _Readin
             continue
         if not _good_slug(part, reading):
             continue
-        if part.slug in seen:
+        if part.slug in reading.parts:
             reading.fault(part, "slug", f"The part {part.slug!r} occurs twice.", "Give each its own slug.")
-        seen.add(part.slug)
+        reading.parts.add(part.slug)
         node = f"{subject}#{part.slug}"
         triples.append((subject, each.path, node))
         triples += _node(part, node, kind, reading)

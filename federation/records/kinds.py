@@ -16,6 +16,7 @@ from enum import Enum
 from functools import cached_property
 from pathlib import Path
 from typing import Final
+from typing import Literal as OneOf
 
 from federation.records.canonical import PC
 
@@ -23,6 +24,7 @@ ANY_SCHEME: Final = PC + "AnyScheme"
 LANGUAGES: Final = ("en", "nl", "fr", "de", "da", "sv", "nb")
 """The languages of every text this project shows, in the order of preference for a missing one."""
 
+Severity = OneOf["violation", "warning"]
 Texts = Mapping[str, str]
 """One text in several languages, by language tag."""
 
@@ -83,6 +85,8 @@ class Scheme:
     concepts: Mapping[str, Concept]
     topic: bool = False
     """Whether its concepts say what a record is about."""
+    unspotted: bool = False
+    """Whether its labels are too general to be looked for in texts."""
 
     @property
     def name(self) -> str:
@@ -176,15 +180,30 @@ class Kind:
         return {each.name: each for each in self.fields}
 
 
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A condition that a shape cannot say; ``rules`` holds the function of the same name.
+
+    ``target`` is the class it is about, empty for every one; ``severity`` as of a shape; ``messages``
+    say in every language what is wrong and what to do.
+    """
+
+    name: str
+    target: str
+    severity: Severity
+    messages: Texts
+
+
 @dataclass(frozen=True)
 class Vocabulary:
-    """Everything ``vocab/`` says: kinds, parts, groups and code lists."""
+    """Everything ``vocab/`` says: kinds, parts, groups, code lists and rules."""
 
     folder: Path
     kinds: Mapping[str, Kind]
     parts: Mapping[str, Kind]
     schemes: Mapping[str, Scheme]
     groups: Mapping[str, tuple[float, Texts]]
+    rules: Mapping[str, Rule] = field(default_factory=dict)
 
     @cached_property
     def by_class(self) -> Mapping[str, Kind]:

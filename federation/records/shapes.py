@@ -14,20 +14,18 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import reduce
 from typing import Final, NamedTuple
-from typing import Literal as OneOf
 
 from federation.errors import Fault
 from federation.records.canonical import LANG_STRING, TYPE, XSD, Literal, Remembered, Statement, Term
-from federation.records.kinds import Field, FieldType, Kind, Vocabulary
+from federation.records.kinds import Field, FieldType, Kind, Severity, Vocabulary
 from federation.records.record import Record
-
-Severity = OneOf["violation", "warning"]
 
 
 class Finding(NamedTuple):
     """One result: the node looked at, the property (empty for the node itself), and which constraint.
 
-    ``constraint`` is the local name of the SHACL constraint component, such as ``MinCount``.
+    ``constraint`` is the local name of the SHACL constraint component, such as ``MinCount``, or the
+    name of a rule (``records.rules``).
     """
 
     node: str
@@ -242,6 +240,10 @@ def _field_at(finding: Finding, vocabulary: Vocabulary) -> Field | None:
 
 def _explain(finding: Finding, field: Field | None, vocabulary: Vocabulary) -> Explained:
     value = finding.value if len(finding.value) <= 60 else finding.value[:57] + "…"
+    rule = vocabulary.rules.get(finding.constraint)
+    if rule is not None:
+        wrong, _, remedy = rule.messages["en"].partition(". ")
+        return Explained(f"{wrong}.", remedy)
     match finding.constraint:
         case "MinCount" if "|" in finding.path:
             names = [each.name for each in vocabulary.fields.values() if each.path in finding.path.split("|")]

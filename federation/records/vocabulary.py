@@ -18,7 +18,7 @@ from rdflib.collection import Collection
 
 from federation.errors import Misconfigured
 from federation.records.canonical import PC
-from federation.records.kinds import Concept, Field, FieldType, Kind, Scheme, Vocabulary
+from federation.records.kinds import Concept, Field, FieldType, Kind, Rule, Scheme, Vocabulary
 
 PCN: Final = rdflib.Namespace(PC)
 CODE_IDENTIFIER: Final = URIRef("http://www.w3.org/ns/shacl#codeIdentifier")
@@ -114,7 +114,18 @@ class _Reader:
                 str(group): (self.number(group, SH.order), self.texts(group, RDFS.label))
                 for group in self.graph.subjects(RDF.type, SH.PropertyGroup)
             },
+            rules={rule.name: rule for rule in sorted(self.rules(), key=lambda rule: rule.name)},
         )
+
+    def rules(self) -> Iterator[Rule]:
+        graph = self.graph
+        for each in graph.subjects(RDF.type, PCN.Rule):
+            yield Rule(
+                name=str(graph.value(each, CODE_IDENTIFIER)),
+                target=str(graph.value(each, SH.targetClass) or ""),
+                severity="warning" if graph.value(each, SH.severity) == SH.Warning else "violation",
+                messages=self.texts(each, SH.message),
+            )
 
     def inherited(self, shapes: Iterable[rdflib.term.Node]) -> Iterator[rdflib.term.Node]:
         for shape in shapes:
@@ -128,12 +139,9 @@ class _Reader:
         properties = set(graph.objects(shape, SH.property))
         for parent in graph.objects(shape, SH.node):
             properties |= set(graph.objects(parent, SH.property))
-        advised = {
-            str(graph.value(each, SH.path))
-            for each in properties
-            if graph.value(each, SH.severity) == SH.Warning and graph.value(each, SH.minCount) is not None
-        }
-        fields = [self.field(each, advised) for each in properties if graph.value(each, CODE_IDENTIFIER) is not None]
+        named = {each for each in properties if graph.value(each, CODE_IDENTIFIER) is not None}
+        advised, needed = self.demands(properties - named)
+        fields = [self.field(each, advised, needed) for each in named]
         return Kind(
             name=str(name),
             iri=str(target),
@@ -154,7 +162,22 @@ class _Reader:
                 rules.append(tuple(str(path) for path in Collection(self.graph, choice)))
         return tuple(sorted(rules))
 
-    def field(self, shape: rdflib.term.Node, advised: set[str]) -> Field:
+    def demands(self, properties: Iterable[rdflib.term.Node]) -> tuple[set[str], set[str]]:
+        """What a kind asks of fields it shares with others: the paths it advises, and those it needs."""
+        graph, advised, needed = self.graph, set[str](), set[str]()
+        for each in properties:
+            path = graph.value(each, SH.path)
+            said = {str(predicate).removeprefix(str(SH)) for predicate in graph.predicates(each)} - {str(RDF.type)}
+            if said - {"path", "minCount", "severity"} or str(graph.value(each, SH.minCount)) != "1":
+                raise Misconfigured(
+                    f"<{each}> has no sh:codeIdentifier and says more than that something is needed or advised.",
+                    remedy="Say it in the shape of the field itself.",
+                )
+            if isinstance(path, URIRef):
+                (advised if graph.value(each, SH.severity) == SH.Warning else needed).add(str(path))
+        return advised, needed
+
+    def field(self, shape: rdflib.term.Node, advised: set[str], needed: set[str]) -> Field:
         graph = self.graph
         unknown = {str(each) for each in graph.predicates(shape) if str(each).startswith(str(SH))} - _UNDERSTOOD
         if unknown:
@@ -172,7 +195,7 @@ class _Reader:
             name=str(name),
             path=str(path),
             type=self.type_of(shape),
-            minimum=int(self.number(shape, SH.minCount)),
+            minimum=max(int(self.number(shape, SH.minCount)), int(str(path) in needed)),
             maximum=None if maximum is None else int(str(maximum)),
             labels=self.texts(shape, SH.name),
             help=self.texts(shape, SH.description),
@@ -210,8 +233,9 @@ class _Reader:
         raise Misconfigured(f"<{shape}> says neither sh:datatype nor sh:nodeKind sh:IRI in a way known here.")
 
     def kind_name(self, target: rdflib.term.Node) -> str:
-        shape = self.graph.value(None, SH.targetClass, target)
-        name = self.graph.value(shape, CODE_IDENTIFIER) if shape is not None else None
+        graph = self.graph
+        shapes = [each for each in graph.subjects(SH.targetClass, target) if (each, RDF.type, SH.NodeShape) in graph]
+        name = self.graph.value(shapes[0], CODE_IDENTIFIER) if shapes else None
         if name is None:
             raise Misconfigured(f"pc:refersTo names <{target}>, which no shape targets.")
         return str(name)
@@ -230,6 +254,7 @@ class _Reader:
                 order=int(self.number(URIRef(iri), SH.order)),
                 concepts={each.iri: each for each in sorted(concepts, key=lambda c: (c.order, c.iri))},
                 topic=graph.value(URIRef(iri), PCN.topic) is not None,
+                unspotted=graph.value(URIRef(iri), PCN.unspotted) is not None,
             )
             for iri, concepts in sorted(members.items())
         }

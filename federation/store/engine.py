@@ -15,7 +15,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from federation.errors import NewerData, StorageFailed
+from federation.errors import Misconfigured, NewerData, StorageFailed
 
 BUSY_MS: Final = 30_000
 """How long a writer waits for another process's transaction, in milliseconds."""
@@ -44,7 +44,13 @@ async def open_engine(url: str) -> AsyncIterator[AsyncEngine]:
     Raises NewerData when the database was written by a newer version, StorageFailed when it cannot be
     opened or written.
     """
-    engine = create_async_engine(url)
+    try:
+        engine = create_async_engine(url)
+    except (sa.exc.ArgumentError, ImportError) as error:
+        raise Misconfigured(
+            f"`database` is not an address this node can use: {type(error).__name__}.",
+            remedy="Leave it out for the SQLite file in the data directory.",
+        ) from error
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine)
     try:

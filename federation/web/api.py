@@ -11,7 +11,7 @@ from aiohttp import web
 
 from federation.errors import InvalidRequest, NotAllowed, TooLarge
 from federation.records import jsonld
-from federation.records.draft import Draft
+from federation.records.draft import Draft, Place
 from federation.web.keys import CONFIG, FOLLOWER, PUBLISHER, STORE, TOKEN
 
 
@@ -23,7 +23,7 @@ async def publish(request: web.Request) -> web.Response:
     _check_token(request)
     data = await _body(request)
     document = jsonld.loads(data)
-    drafts = [draft_of(each) for each in (document if isinstance(document, list) else [document])]
+    drafts = drafts_in(document)
     if not drafts:
         raise InvalidRequest("The list of records is empty.")
     outcome = await request.app[PUBLISHER].publish(drafts)
@@ -37,19 +37,29 @@ async def publish(request: web.Request) -> web.Response:
     return web.json_response(answer, status=201 if outcome.published else 200, headers=headers)
 
 
-def draft_of(document: Any) -> Draft:
-    """A draft from its JSON form. Raises InvalidRequest when it is not an object with kind and slug."""
+def drafts_in(document: Any, name: str = "") -> list[Draft]:
+    """The drafts of a JSON document, one or a list of them; their faults say which of them is meant.
+
+    Raises InvalidRequest when one is not an object with kind and slug.
+    """
+    every = document if isinstance(document, list) else [document]
+    return [_draft_of(each, number, name) for number, each in enumerate(every, 1)]
+
+
+def _draft_of(document: Any, number: int, name: str) -> Draft:
+    place = ", ".join(part for part in (name, f"record {number}") if part)
     if not isinstance(document, Mapping):
-        raise InvalidRequest("A record is a JSON object.", remedy='Send {"kind": …, "slug": …, …}.')
+        raise InvalidRequest(f"In {place}: a record is a JSON object.", remedy='Send {"kind": …, "slug": …, …}.')
     kind, slug = document.get("kind"), document.get("slug")
     if not isinstance(kind, str) or not isinstance(slug, str):
-        raise InvalidRequest("A record needs a kind and a slug, both as text.")
-    return Draft(kind, slug, {key: value for key, value in document.items() if key not in ("kind", "slug")})
+        raise InvalidRequest(f"In {place}: a record needs a kind and a slug, both as text.")
+    values = {key: value for key, value in document.items() if key not in ("kind", "slug")}
+    return Draft(kind, slug, values, Place(f"{place} ({kind[:40]}/{slug[:60]})"))
 
 
 def _check_token(request: web.Request) -> None:
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-    digest = hashlib.sha256(given.strip().encode()).hexdigest()
+    digest = hashlib.sha256(given.strip().encode("utf-8", "surrogateescape")).hexdigest()
     expected = request.app[TOKEN]
     if scheme.lower() != "bearer" or not expected or not hmac.compare_digest(digest, expected):
         raise NotAllowed(

@@ -180,6 +180,11 @@ def test_any_word_is_found_by_the_beginning_of_its_folded_form(word: str, langua
             assert beginning_with(frozenset([beginning(found.folded)])).match(surface)
 
 
+@pytest.mark.parametrize(("typed", "written"), [("München", "Muenchen"), ("Übung", "Uebung"), ("zuerst", "Zuerst")])
+def test_an_umlaut_written_as_two_letters_is_found(typed: str, written: str):
+    assert beginning_with(frozenset([beginning(stem(typed, "de"))])).fullmatch(written)
+
+
 def test_words_with_another_beginning_are_passed_over():
     pattern = beginning_with(frozenset(["mob", "aer"]))
     found = [match[0] for match in pattern.finditer("Møbler ærlig aerosol mobiel omobler immobiel MÖB areal")]
