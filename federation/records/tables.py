@@ -108,7 +108,7 @@ def _kind_of(name: str, vocabulary: Vocabulary) -> tuple[Kind | None, Field | No
         if stem in (kind.name, kind.name + "s"):
             return kind, None
         for each in kind.fields:
-            if each.type is FieldType.PART and stem == f"{kind.name}.{each.name}":
+            if each.type is FieldType.PART and stem in (f"{kind.name}.{each.part}", f"{kind.name}.{each.name}".lower()):
                 return kind, each
     return None, None
 

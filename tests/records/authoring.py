@@ -25,7 +25,12 @@ from federation.records.vocabulary import load_vocabulary
 
 VOCABULARY = load_vocabulary()
 LICENCE = "http://publications.europa.eu/resource/authority/licence/CC_BY_4_0"
-NAMING = Naming("https://flanders.example", "did:web:flanders.example", LICENCE, {"denmark": "https://denmark.example"})
+NAMING = Naming(
+    "https://flanders.example",
+    "did:web:flanders.example",
+    LICENCE,
+    {name: f"https://{name}.example" for name in ("denmark", "netherlands")},
+)
 NOW = "2026-11-22T09:00:00Z"
 TAGS = ("en", "nl", "fr", "de", "da", "sv", "nb", "nn", "zh-hant")
 

@@ -322,3 +322,12 @@ def test_arbitrary_rows_become_drafts_or_faults_and_nothing_else_happens(rows):
 def test_decoding_gives_a_text_or_a_reason(data):
     text, problem = decode(data)
     assert not (text and problem)
+
+
+@pytest.mark.parametrize("name", ["initiative.commitment-rule.csv", "initiative.commitmentRule.csv"])
+def test_a_table_of_parts_is_named_after_its_part_or_its_field(name: str):
+    initiative = Table("initiative.csv", b"slug,title@nl,initiativeKind\ngd,Green Deal,green-deal\n")
+    rules = Table(name, b"of,slug,ruleRole,ruleNumber,ruleKind\ngd,buyers,procurer,2,procurement-pilot\n")
+    found, faults = drafts_of([initiative, rules], VOCABULARY)
+    assert faults == []
+    assert [part.slug for part in found[0].values["commitmentRule"]] == ["buyers"]
