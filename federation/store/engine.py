@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -60,7 +60,20 @@ async def open_engine(url: str) -> AsyncIterator[AsyncEngine]:
         yield engine
     finally:
         # Also when the task was cancelled: a connection thread left behind would keep the process alive.
-        await asyncio.shield(engine.dispose())
+        await _to_the_end(engine.dispose())
+
+
+async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
+    """Await something that must not be left half done, however often the caller is cancelled meanwhile."""
+    task = asyncio.ensure_future(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
 
 
 def _prepare_sqlite(engine: AsyncEngine) -> None:
