@@ -324,10 +324,8 @@ def peers_confirm(
     """Follow a peer again after its log was found forked, once its coordinator has explained it to you."""
     settings = _load(config)
     peer = _chosen(settings, [name])[0]
-    evidence = _run(checks.confirm(settings, peer))
-    if evidence:
-        out.print("What was kept as evidence:")
-        out.print(escape(evidence), highlight=False, soft_wrap=True)
+    if evidence := _run(checks.confirm(settings, peer)):
+        out.print(f"What was kept as evidence:\n{escape(evidence)}", highlight=False, soft_wrap=True)
     out.print(f"{name} is followed again; the next sync looks at its log anew.")
 
 

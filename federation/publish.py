@@ -232,13 +232,13 @@ class Publisher:
         waiting: list[Prepared] = []
         for at in range(0, len(batches), width):
             group = batches[at : at + width]
-            outcome, todo = await self._prepare_all(group)
-            total.add(outcome)
-            progress(sum(map(len, group)))
-            if skip_faulty and not dry_run:
-                await self._write([draft for each in group for draft in each], todo, total)
-            else:
-                waiting += todo
+            for each, (outcome, todo) in zip(group, await self._prepare_all(group, bulk=len(batches) > 1), strict=True):
+                total.add(outcome)
+                progress(len(each))
+                if skip_faulty and not dry_run:
+                    await self._write(each, todo, total)
+                else:
+                    waiting += todo
         if dry_run:
             total.published = [(each.record, -1) for each in waiting]
             total.updated = sum(each.version > 1 for each in waiting)
@@ -256,22 +256,20 @@ class Publisher:
                 break
             except Conflict:
                 # Another process appended in between: look again at what is there.
-                outcome, todo = await self._prepare_all(
-                    [drafts[at : at + BATCH] for at in range(0, len(drafts), BATCH)]
-                )
-                total.unchanged = list(dict.fromkeys([*total.unchanged, *outcome.unchanged]))
+                batches = [drafts[at : at + BATCH] for at in range(0, len(drafts), BATCH)]
+                again = await self._prepare_all(batches, bulk=len(batches) > 1)
+                todo = [each for _, prepared in again for each in prepared]
+                unchanged = (iri for outcome, _ in again for iri in outcome.unchanged)
+                total.unchanged = list(dict.fromkeys([*total.unchanged, *unchanged]))
         else:
             raise Conflict("Other processes keep writing to the same records.", remedy="Try again in a moment.")
         total.published += [(each.record, at) for each, at in zip(todo, positions, strict=True)]
         total.updated += sum(each.version > 1 for each in todo)
 
-    async def _prepare_all(self, batches: Sequence[Sequence[Draft]]) -> tuple[Outcome, list[Prepared]]:
-        total, waiting = Outcome(), list[Prepared]()
-        done = await asyncio.gather(*(self._prepare(each, bulk=len(batches) > 1) for each in batches))
-        for outcome, todo in done:
-            total.add(outcome)
-            waiting += todo
-        return total, waiting
+    async def _prepare_all(
+        self, batches: Sequence[Sequence[Draft]], *, bulk: bool
+    ) -> list[tuple[Outcome, list[Prepared]]]:
+        return await asyncio.gather(*(self._prepare(each, bulk=bulk) for each in batches))
 
     async def _prepare(self, drafts: Sequence[Draft], *, bulk: bool) -> tuple[Outcome, list[Prepared]]:
         subjects = [self._naming.record(draft.kind, str(draft.slug)) for draft in drafts]

@@ -9,12 +9,9 @@ checkpoint it began with. Whatever fails leaves the cursor where the last whole 
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import os
 import random
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -47,6 +44,7 @@ from federation.peers.ldes import Page, Relation, in_order, read_page
 from federation.peers.transport import Content, Transport
 from federation.publish import Clock, timestamp
 from federation.records import jsonld
+from federation.store.locks import held
 from federation.store.rows import Log, PeerState
 from federation.store.store import Store
 from federation.workers import Tools, Workers
@@ -135,7 +133,6 @@ class Syncer:
         self._limits = limits
         self._locks = locks
         self._clock = clock
-        self._busy: set[str] = set()
 
     async def pull(self, peer: PeerConfig, progress: Progress = lambda held, total: None) -> Pulled:
         """Bring our copy of a peer's log up to date. Never raises for what the peer did: see the state.
@@ -143,7 +140,7 @@ class Syncer:
         A pull of the same peer that is under way, here or in another process, is left to finish.
         """
         entry = await self._store.enlist(did=peer.did, base=peer.url, name=peer.name, own=False)
-        with self._only_once(peer) as mine:
+        with held(self._locks / f"pull-{peer.name}.lock") as mine:
             if not mine:
                 return Pulled(peer.name, "busy", 0, entry.size, detail="Another pull of this peer is running.")
             return await self._pull(peer, entry, progress)
@@ -376,31 +373,6 @@ class Syncer:
             await self._store.release(log_id, positions)
             log.info("released", log=dids[log_id], entries=len(positions))
         return {dids[log_id]: min(positions) for log_id, positions in released.items()}
-
-    @contextmanager
-    def _only_once(self, peer: PeerConfig) -> Iterator[bool]:
-        """Whether this is the only pull of a peer; a lock file says so between processes.
-
-        The system drops the lock when its process ends, however it ends: no "running" flag can stay behind.
-        """
-        if peer.did in self._busy:
-            yield False
-            return
-        self._busy.add(peer.did)
-        descriptor = os.open(self._locks / f"pull-{peer.name}.lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            yield _try_lock(descriptor)
-        finally:
-            os.close(descriptor)
-            self._busy.discard(peer.did)
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 async def _good(task: asyncio.Task[Any]) -> bool:

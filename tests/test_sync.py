@@ -17,6 +17,7 @@ from federation.peers.transport import open_transport
 from federation.publish import timestamp
 from federation.records.proof import Signer
 from federation.store.keyfiles import PrivateKeys
+from federation.store.locks import held
 from federation.sync import backoff
 from tests.conftest import pilot
 from tests.simulator import bomb, cut_short, dripping, redirecting, status
@@ -36,7 +37,9 @@ async def invariants(node, peer) -> None:
     entries = await node.node.store.entries(log.id, 0, log.size)
     assert [e.position for e in entries] == list(range(log.size))
     assert Frontier().append(e.leaf for e in entries[: log.verified_size]).root == log.verified.root
-    assert not node.node.syncer._busy
+    for lock in (node.node.config.data / "locks").glob("pull-*.lock"):
+        with held(lock) as mine:
+            assert mine
 
 
 async def recovers(node, peer, slugs) -> None:

@@ -33,7 +33,7 @@ def findings(record: Record, vocabulary: Vocabulary) -> Iterator[Finding]:
     """What the rules of the vocabulary find in a record."""
     for rule in vocabulary.rules.values():
         for node, class_ in record.classes.items():
-            if rule.target in (class_, "") and (rule.target or node == record.iri):
+            if rule.target in (class_, ""):
                 for path in RULES[rule.name](record, node):
                     yield Finding(node, path, rule.name, rule.severity)
 

@@ -55,6 +55,8 @@ CASES = [
     ("translation-of-other", "pilot", PILOT | {"translationOf": NAMING.record("pilot", "it")},
      {"translationOf": "https://denmark.example/records/pilot/x"}),
     ("period-in-order", "pilot", PILOT | {"start": "2021-05", "end": "2020"}, {"end": "2021"}),
+    ("period-in-order", "pilot", PILOT | {"passage": [{"slug": "p2", "phase": "P2", "start": "2021", "end": "2020"}]},
+     {"passage": [{"slug": "p2", "phase": "P2", "start": "2021", "end": "2022"}]}),
     ("sandbox-complete", "pilot", PILOT | {"pilotKind": "sandbox-experiment"},
      {"supplier": "acme", "mvp": {"nl": "Een sensor."}}),
 ]  # fmt: skip
