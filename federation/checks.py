@@ -8,14 +8,16 @@ from typing import Any
 
 from federation.config import Config, PeerConfig
 from federation.errors import NotFound
+from federation.records.vocabulary import load_vocabulary
 from federation.store.engine import url_of
 from federation.store.keyfiles import LOG, NEXT, RECORD
 from federation.store.store import open_store
 
 
 def configuration(config: Config) -> list[str]:
-    """Remarks on a valid configuration: nothing here stops a node."""
+    """Remarks on a valid configuration: nothing here stops a node. Raises Misconfigured for a bad vocabulary."""
     notes = []
+    load_vocabulary(config.vocabulary)
     keys = config.data / "keys"
     if not config.data.exists():
         notes.append(f"The data directory {config.data} does not exist yet; run `procirc init`.")
@@ -25,6 +27,11 @@ def configuration(config: Config) -> list[str]:
         f"The key file {keys / name} is missing; run `procirc init` or put it back."
         for name in (RECORD, LOG)
         if config.data.exists() and not (keys / name).exists()
+    ]
+    notes += [
+        f"The key file {path} can be read by other users of this machine; run `chmod 600 {path}`."
+        for path in sorted(keys.glob("*.key"))
+        if path.stat().st_mode & 0o077
     ]
     if (keys / NEXT).exists():
         notes.append(f"{keys / NEXT} is still on this machine; move it to a safe place.")

@@ -7,18 +7,20 @@ lists and tables are then written as JSON.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from federation.errors import Fault, FederationError, Misconfigured
 from federation.limits import Limits
 from federation.log import did
+from federation.records.canonical import is_iri
 from federation.records.kinds import LANGUAGES
 from federation.records.values import Naming, nearest
 
@@ -33,6 +35,14 @@ def _base_address(value: str) -> str:
     return value
 
 
+def _fingerprint(value: Any) -> Any:
+    """Eight groups of four hexadecimal digits, however they were typed."""
+    digits = re.sub(r"[\s:.-]", "", str(value)).lower()
+    if digits and not re.fullmatch(r"[0-9a-f]{32}", digits):
+        raise ValueError("a fingerprint is 32 hexadecimal digits, as `procirc init` prints them")
+    return " ".join(digits[at : at + 4] for at in range(0, len(digits), 4))
+
+
 class PeerConfig(BaseModel):
     """Another node whose records this one follows."""
 
@@ -44,7 +54,7 @@ class PeerConfig(BaseModel):
     """Name of the region as pages show it, by language."""
     url: str
     """Base address, such as https://denmark.example, without a slash at the end."""
-    fingerprint: str = ""
+    fingerprint: Annotated[str, BeforeValidator(_fingerprint)] = ""
     """What the peer's coordinator read out to you; with it, no other keys are ever accepted.
     Without it the first contact decides, and later ones must match it."""
     every: Annotated[int, Field(ge=1, le=86_400)] = 300
@@ -98,6 +108,13 @@ class Config(BaseSettings):
     """What the node accepts and spends, the table ``[limits]``."""
 
     _check_base = field_validator("base")(_base_address)
+
+    @field_validator("license")
+    @classmethod
+    def _check_license(cls, value: str) -> str:
+        if not is_iri(value):
+            raise ValueError(f"the licence is an address, such as {LICENCES}CC_BY_4_0")
+        return value
 
     @field_validator("listen")
     @classmethod
@@ -202,7 +219,21 @@ def _fault(error: Any, path: Path) -> Fault:
         return Fault("There is no such setting.", hint, field=place, file=path.name)
     if error["type"] == "missing":
         return Fault("This setting is required.", "Add it.", field=place, file=path.name)
+    if error["type"] == "string_pattern_mismatch":
+        return Fault(
+            f"{str(error['input'])[:60]!r} is not written as this setting needs it.",
+            _FORMS[str(error["loc"][-1])],
+            field=place,
+            file=path.name,
+        )
     return Fault(f"{message}.", "", field=place, file=path.name)
+
+
+_FORMS: Final = {
+    "name": "Use lower-case letters, digits and hyphens, 40 at most, such as flanders.",
+    "listen": "Write a host and a port, such as 127.0.0.1:8080.",
+    "log_format": "Write text or json.",
+}
 
 
 def _settings(location: tuple[Any, ...]) -> list[str]:

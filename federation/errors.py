@@ -109,6 +109,17 @@ class FederationError(Exception):
     def __str__(self) -> str:
         return f"{self.detail} {self.remedy}" if self.remedy else self.detail
 
+    def as_dict(self) -> dict[str, object]:
+        """The error as a member of a document; empty parts are left out."""
+        pairs = {
+            "type": f"https://w3id.org/procirc/problems/{self.slug}",
+            "title": self.title,
+            "detail": self.detail,
+            "remedy": self.remedy,
+            "errors": [fault.as_dict() for fault in self.faults],
+        }
+        return {key: value for key, value in pairs.items() if value}
+
     def __reduce__(self) -> tuple[object, ...]:
         # Errors travel back from worker processes; the default would lose the keywords.
         return _rebuild, (type(self), self.detail, self.remedy, self.faults)
@@ -138,6 +149,11 @@ class InvalidRequest(FederationError):
 
 class TooLarge(FederationError):
     slug, title, status = "too-large", "That is more than this node accepts", 413
+    exit, fault_of = Exit.INVALID_INPUT, "caller"
+
+
+class TooSlow(FederationError):
+    slug, title, status = "too-slow", "The request took too long", 408
     exit, fault_of = Exit.INVALID_INPUT, "caller"
 
 

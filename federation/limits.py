@@ -14,6 +14,8 @@ class Limits(BaseModel):
 
     request_bytes: Annotated[int, Field(ge=1024)] = 1024 * 1024
     """Largest request body, in bytes."""
+    request_seconds: Annotated[float, Field(gt=0)] = 30
+    """Longest time for a request body to arrive, in seconds."""
     page_bytes: Annotated[int, Field(ge=1024)] = 16 * 1024 * 1024
     """Largest page of a peer's feed, in bytes after decompression."""
     connect_seconds: Annotated[float, Field(gt=0)] = 5

@@ -171,7 +171,7 @@ async def open_node(
             ),
             index=index,
             follower=Follower(store, index, workers),
-            search=Search(index),
+            search=Search(index, config.region),
             clock=clock,
         )
 

@@ -21,6 +21,7 @@ from federation.log.trust import Entry
 from federation.records import rules
 from federation.records.canonical import XSD, Literal, Triple, check_size, nodes_of, read, write
 from federation.records.draft import Draft, Place, statements
+from federation.records.kinds import FieldType, Vocabulary
 from federation.records.proof import Signer, sign
 from federation.records.record import ISSUED, MODIFIED, PUBLISHER, VERSION, assemble
 from federation.records.shapes import fault_of
@@ -61,6 +62,8 @@ class Prepared:
     version: int
     body: str
     unchanged: bool = False
+    mentions: frozenset[tuple[str, str]] = frozenset()
+    """Property and IRI of every other record it refers to."""
 
 
 @dataclass(slots=True)
@@ -110,10 +113,22 @@ def prepare(
         complete.append((index, subject, version, triples + _managed(subject, naming, version, issued, now)))
     places = {naming.record(draft.kind, draft.slug): draft.place for draft in drafts}
     bodies, found = _judged(tools, {subject: triples for _, subject, _, triples in complete}, places)
-    for index, subject, version, _ in complete:
+    for index, subject, version, triples in complete:
         if subject in bodies:
-            prepared[index] = Prepared(subject, drafts[index].kind, version, bodies[subject])
+            mentions = _mentions(triples, subject, vocabulary)
+            prepared[index] = Prepared(subject, drafts[index].kind, version, bodies[subject], mentions=mentions)
     return prepared, faults + found
+
+
+def _mentions(triples: Iterable[Triple], subject: str, vocabulary: Vocabulary) -> frozenset[tuple[str, str]]:
+    return frozenset(
+        (path, value)
+        for _, path, value in triples
+        if isinstance(value, str)
+        and value != subject
+        and (each := vocabulary.by_property.get(path)) is not None
+        and each.type is FieldType.RECORD
+    )
 
 
 def _judged(
@@ -239,6 +254,7 @@ class Publisher:
                     await self._write(each, todo, total)
                 else:
                     waiting += todo
+        total.faults += await self._missing(drafts, waiting)
         if dry_run:
             total.published = [(each.record, -1) for each in waiting]
             total.updated = sum(each.version > 1 for each in waiting)
@@ -248,6 +264,26 @@ class Publisher:
             # All in one transaction: a full disk or a crash leaves either every record or none.
             await self._write(drafts, waiting, total)
         return total
+
+    async def _missing(self, drafts: Sequence[Draft], waiting: Iterable[Prepared]) -> list[Fault]:
+        """A warning for every record that is referred to and neither held nor among these drafts."""
+        places = {self._naming.record(each.kind, str(each.slug)): each.place for each in drafts}
+        mentions = [(each.record, path, iri) for each in waiting for path, iri in sorted(each.mentions)]
+        unknown = {iri for _, _, iri in mentions if iri not in places}
+        unknown -= await self._store.held(sorted(unknown))
+        vocabulary = self._workers.tools.vocabulary
+        return [
+            Fault(
+                f"There is no record {iri} here.",
+                "Check the spelling of its slug, or publish it as well.",
+                field=vocabulary.by_property[path].name,
+                file=places[record].file,
+                row=places[record].row,
+                severity="warning",
+            )
+            for record, path, iri in mentions
+            if iri in unknown
+        ]
 
     async def _write(self, drafts: Sequence[Draft], todo: list[Prepared], total: Outcome) -> None:
         for _ in range(_ATTEMPTS):

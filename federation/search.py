@@ -7,10 +7,9 @@ which it did and how the record names it.
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Final
@@ -21,7 +20,7 @@ from federation.errors import Unavailable
 from federation.index import query as queries
 from federation.index.explanation import Because, Explainer, Segment, segments, shown_language, snippet
 from federation.index.query import Unit
-from federation.index.text import Source, TextIndex, document, facet_field, facet_names
+from federation.index.text import Source, TextIndex, displayed, document, facet_field, facet_names
 from federation.records.kinds import in_language
 from federation.store.rows import Log
 from federation.store.store import Store
@@ -99,8 +98,10 @@ class _Plan:
 class Search:
     """Searches one text index. The work is done in threads: hits in one, counts of facets beside it."""
 
-    def __init__(self, index: TextIndex) -> None:
+    def __init__(self, index: TextIndex, region: Callable[[str], Mapping[str, str]]) -> None:
+        """``region`` gives the names of a region, by language, for the short name of its node."""
         self._index = index
+        self._region = region
         self._vocabulary = vocabulary = index.concepts.vocabulary
         self.facets = facet_names(vocabulary)
         self._topics = frozenset(
@@ -183,6 +184,8 @@ class Search:
         return label
 
     def _labels_of(self, name: str, value: str) -> Mapping[str, str] | None:
+        if name == "node":
+            return self._region(value)
         if name == "kind":
             kind = self._vocabulary.kinds.get(value)
             return kind.labels if kind else None
@@ -196,6 +199,13 @@ class Search:
                 return found.labels if found else None
         return None
 
+    def possible(self, name: str) -> list[str]:
+        """The values a facet can have, where the vocabulary says which; empty where it does not."""
+        if name == "kind":
+            return [kind.name for kind in self._vocabulary.authored]
+        lists = [scheme for scheme in self._vocabulary.schemes.values() if scheme.facet == name]
+        return [concept.code for scheme in lists for concept in scheme.concepts.values()]
+
     # Hits
 
     def _hits(self, plan: _Plan) -> tuple[int, list[Hit]]:
@@ -205,7 +215,7 @@ class Search:
         explainer = Explainer(plan.units, self._index.concepts, request.language)
         hits = []
         for score, address in result.hits[: request.limit]:
-            display = json.loads(searcher.doc(address)["display"][0])
+            display = displayed(searcher.doc(address), self._index.concepts)
             hits.append(self._hit(display, explainer, request.language, float(score) if plan.units else 0.0))
         return _total(result), hits
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import structlog
+from aiohttp.http_exceptions import BadHttpMessage
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
@@ -22,7 +23,11 @@ out: Final = Console()
 err: Final = Console(stderr=True)
 
 
-def explain(error: FederationError) -> None:
+def explain(error: FederationError, *, as_json: bool = False) -> None:
+    """Say what went wrong, on standard error; as a JSON document on standard output where a program asked."""
+    if as_json:
+        print_json({"error": error.as_dict()})
+        return
     err.print(f"[bold red]{escape(error.title)}.[/] {escape(error.detail)}", highlight=False, soft_wrap=True)
     show_faults(error.faults)
     if error.remedy:
@@ -57,6 +62,12 @@ def set_up_logging(form: str) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
+    logging.getLogger("aiohttp.server").addFilter(_not_a_client)
+
+
+def _not_a_client(record: logging.LogRecord) -> bool:
+    """A client that does not speak HTTP has had its 400; a traceback would only fill the log."""
+    return not (record.exc_info and isinstance(record.exc_info[1], BadHttpMessage))
 
 
 def progress_bar() -> Progress:
@@ -101,8 +112,9 @@ def show_hits(found: Found, as_json: bool) -> None:
                 "id": hit.id,
                 "kind": hit.kind,
                 "node": hit.node,
-                "score": hit.score,
                 "title": {"lang": hit.title[0], "value": plain_text(hit.title[1])},
+                "score": hit.score,
+                "because": [each.as_dict() for each in hit.because],
             }
             for hit in found.hits
         ]

@@ -31,6 +31,7 @@ from aiohttp import web
 
 from federation import __version__, cli, node, terminal
 from federation import config as configs
+from federation.cli import commands
 from federation.errors import Exit
 from federation.log import checkpoint as checkpoints
 from federation.log.merkle import Frontier
@@ -188,7 +189,7 @@ def test_every_command_explains_itself(procirc: Run, command: list[str]):
 
 
 def test_every_command_is_among_those_tried(procirc: Run):
-    listed = {command.name or command.callback.__name__ for command in cli.app.registered_commands}
+    listed = {command.name or command.callback.__name__ for command in commands.app.registered_commands}
     assert {name.rstrip("_") for name in listed} | {"peers"} == {command[0] for command in COMMANDS}
 
 
@@ -412,6 +413,24 @@ def test_a_filter_that_is_none_is_refused_with_the_nearest(procirc: Run, toml: P
     assert "did you mean kind" in ran.said
 
 
+def test_a_value_that_no_filter_has_is_refused_with_the_nearest(procirc: Run, toml: Path):
+    ran = procirc("search", "--where", "kind=pilt", "--config", toml)
+    assert ran.code == Exit.USAGE
+    assert "did you mean pilot" in ran.said
+
+
+def test_a_program_learns_why_a_record_was_found(procirc: Run, toml: Path):
+    answer = procirc("search", "kantoormeubilair", "--lang", "nl", "--config", toml, "--json").json
+    assert answer["items"][0]["because"][0]["concept"].endswith("/sector/furniture-office")
+
+
+def test_a_program_learns_what_went_wrong(procirc: Run, home: Path, toml: Path):
+    ran = procirc("import", table(home, HEADER + FAULTY), "--config", toml, "--json")
+    assert ran.code == Exit.INVALID_INPUT
+    assert ran.json["error"]["type"].endswith("/invalid-record")
+    assert ran.json["error"]["errors"][0]["row"] == 2
+
+
 def test_nothing_found_is_no_failure(procirc: Run, toml: Path):
     ran = procirc("search", "qqqqzzzz", "--config", toml)
     assert (ran.code, ran.out.startswith("Nothing found.")) == (0, True)
@@ -451,6 +470,26 @@ def test_peers_that_were_never_asked_are_listed_as_new(procirc: Run, home: Path,
     (row,) = procirc("peers", "list", "--config", toml, "--json").json
     assert (row["name"], row["state"], row["entries"]) == ("denmark", "new", 0)
     assert "denmark" in procirc("peers", "list", "--config", toml).said
+
+
+def test_nothing_about_a_peer_is_cut_off_on_a_narrow_terminal(procirc: Run, toml: Path, monkeypatch):
+    toml.write_text(toml.read_text() + '[[peers]]\nname = "denmark"\nurl = "http://localhost:1"\n')
+    monkeypatch.setattr(terminal.out, "width", 60)
+    procirc("sync", "--config", toml)
+    ran = procirc("peers", "list", "--config", toml)
+    detail = procirc("peers", "list", "--config", toml, "--json").json[0]["detail"]
+    assert detail in ran.out
+
+
+def test_a_key_that_others_can_read_is_worth_a_remark(procirc: Run, home: Path, toml: Path):
+    (home / "data" / "keys" / "log.key").chmod(0o644)
+    notes = procirc("check-config", "--config", toml, "--json").json["notes"]
+    assert any("chmod 600" in note for note in notes)
+
+
+def test_a_vocabulary_that_is_none_is_found_by_the_check(procirc: Run, toml: Path):
+    toml.write_text('vocabulary = "nowhere"\n' + toml.read_text())
+    assert procirc("check-config", "--config", toml).code == Exit.CONFIGURATION
 
 
 def test_a_node_without_peers_says_so(procirc: Run, toml: Path):

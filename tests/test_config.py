@@ -71,6 +71,30 @@ PEER = '[[peers]]\nname = "denmark"\nurl = "https://denmark.example"\n'
 # What is read
 
 
+def test_a_fingerprint_may_be_typed_with_or_without_spaces(written):
+    digits = "0123456789abcdef" * 2
+    config = load(written(GOOD + PEER + f'fingerprint = "{digits.upper()}"\n'))
+    assert config.peers[0].fingerprint == " ".join(digits[at : at + 4] for at in range(0, 32, 4))
+
+
+@pytest.mark.parametrize("fingerprint", ["x", "0123", "0123456789abcdef" * 3])
+def test_a_fingerprint_that_is_none_is_refused(faults, fingerprint):
+    (fault,) = faults(GOOD + PEER + f'fingerprint = "{fingerprint}"\n')
+    assert fault.field == "peers.0.fingerprint"
+
+
+def test_a_licence_is_an_address(faults):
+    (fault,) = faults(GOOD + 'license = "CC BY"\n')
+    assert fault.field == "license"
+
+
+def test_a_pattern_is_never_shown_to_a_coordinator(faults):
+    for text in (changed(name='"Flanders Region"'), changed(listen='"8080"'), GOOD + 'log_format = "xml"\n'):
+        (fault,) = faults(text)
+        assert "pattern" not in fault.message
+        assert fault.remedy
+
+
 def test_a_short_configuration_is_enough(written):
     config = load(written(GOOD))
     assert (config.name, config.did, config.host) == ("flanders", "did:web:flanders.example", "flanders.example")

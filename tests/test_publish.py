@@ -16,8 +16,11 @@ from federation.log import checkpoint
 from federation.log.did import host_of
 from federation.log.keys import Keys
 from federation.records.canonical import nodes_of
+from federation.records.draft import Draft
 from federation.records.record import assemble
 from tests.conftest import pilot
+
+MILL_TOWN = Draft("organisation", "mill-town", {"title": {"en": "Mill Town"}, "country": "BE", "role": "procurer"})
 
 
 async def test_the_first_entry_of_a_log_declares_its_keys(start_node):
@@ -78,9 +81,24 @@ async def test_a_dry_run_says_what_would_happen_and_writes_nothing(start_node):
 async def test_an_empty_field_worth_filling_in_is_a_warning_and_no_refusal(start_node):
     node = await start_node("flanders")
     outcome = await node.node.publisher.publish([pilot("mill", status=None, strategy=None)])
-    assert {fault.field for fault in outcome.faults} == {"status", "strategy"}
+    assert {fault.field for fault in outcome.faults} - {"procurer"} == {"status", "strategy"}
     assert {fault.severity for fault in outcome.faults} == {"warning"}
     assert len(outcome.published) == 1
+
+
+async def test_a_record_that_is_referred_to_and_not_there_is_a_warning(start_node):
+    node = await start_node("flanders")
+    outcome = await node.node.publisher.publish([pilot("mill", procurer="kamp-k")])
+    assert [(f.field, f.severity) for f in outcome.faults if "kamp-k" in f.message] == [("procurer", "warning")]
+
+
+async def test_records_that_refer_to_each_other_are_published_together_without_a_warning(start_node):
+    node = await start_node("flanders")
+    outcome = await node.node.publisher.publish([pilot("mill", replicates="lock", procurer="mill-town"), MILL_TOWN])
+    assert [fault.message for fault in outcome.faults if "mill-town" in fault.message] == []
+    assert any("pilot/lock" in fault.message for fault in outcome.faults)
+    again = await node.node.publisher.publish([pilot("lock", procurer="mill-town", replicates="mill")])
+    assert [fault for fault in again.faults if "There is no record" in fault.message] == []
 
 
 async def test_every_append_leaves_a_checkpoint_of_the_whole_log(start_node):

@@ -77,11 +77,15 @@ def generated(seed: int, count: int) -> list[Draft]:
     return drafts
 
 
+def region(node: str) -> dict[str, str]:
+    return {"en": node.title()}
+
+
 @pytest.fixture(scope="module")
 def corpus(tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> Search:
     """Sixty records of three nodes."""
     drafts = {name: generated(seed, 20) for seed, name in enumerate(("flanders", "denmark", "sweden"))}
-    return Search(index_of(tmp_path_factory.mktemp("corpus"), drafts, tools))
+    return Search(index_of(tmp_path_factory.mktemp("corpus"), drafts, tools), region)
 
 
 def asking(search: Search, text: str = "", reader: str = "nl", *, limit: int = 20, offset: int = 0, **chosen) -> Found:
@@ -94,7 +98,7 @@ def library(tools: Tools, tmp_path: Path):
     """Make a search over some drafts of one node, or of several by name."""
 
     def make(*drafts: Draft, **others: list[Draft]) -> Search:
-        return Search(index_of(tmp_path / "index", {"flanders": list(drafts), **others}, tools))
+        return Search(index_of(tmp_path / "index", {"flanders": list(drafts), **others}, tools), region)
 
     return make
 

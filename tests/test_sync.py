@@ -347,6 +347,15 @@ async def test_an_entry_from_the_future_is_refused_until_its_time_comes(node, pe
     await recovers(node, peer, ["early"])
 
 
+@pytest.mark.parametrize("code", [304, 410])
+async def test_a_peer_that_withholds_its_checkpoint_is_not_active(node, peer, code):
+    peer.publish("mill")
+    peer.answering("/log/checkpoint", status(code))
+    pulled = await node.pull(peer)
+    assert (pulled.state, pulled.reason) == ("blocked", "peer-error")
+    await recovers(node, peer, ["mill"])
+
+
 async def test_an_old_checkpoint_makes_a_peer_stale(node, peer):
     peer.publish("mill")
     await node.pull(peer)

@@ -31,6 +31,9 @@ class Concepts:
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self.vocabulary = vocabulary
+        self.iris = sorted(vocabulary.concepts)
+        """Every concept; the index of one is its number, for as long as the vocabulary stays as it is."""
+        self.numbers = {iri: number for number, iri in enumerate(self.iris)}
 
     @cached_property
     def _labels(self) -> Mapping[str, Mapping[tuple[str, ...], tuple[str, ...]]]:

@@ -35,6 +35,18 @@ class Because:
     concept: str = ""
     label: str = ""
 
+    def as_dict(self) -> dict[str, str]:
+        """The reason as a member of an answer; empty parts are left out."""
+        pairs = {
+            "how": self.how,
+            "word": self.word,
+            "match": self.match,
+            "lang": self.language,
+            "concept": self.concept,
+            "label": self.label,
+        }
+        return {key: value for key, value in pairs.items() if value}
+
 
 @dataclass(frozen=True, slots=True)
 class Segment:

@@ -18,6 +18,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+import orjson
 import structlog
 import tantivy
 
@@ -30,7 +31,7 @@ from federation.records.record import Record, assemble
 from federation.records.vocabulary import vocabulary_files
 
 log = structlog.get_logger(__name__)
-LAYOUT: Final = 3
+LAYOUT: Final = 4
 """Rises when documents are built differently."""
 TAGS: Final = (*ANALYSED, UNKNOWN)
 KIND_FACET, NODE_FACET = "kind", "node"
@@ -61,7 +62,7 @@ def facet_field(name: str) -> str:
 
 def _schema(vocabulary: Vocabulary) -> tantivy.Schema:
     builder = tantivy.SchemaBuilder()
-    builder.add_text_field("key", stored=True, tokenizer_name="raw", index_option="basic")
+    builder.add_text_field("key", tokenizer_name="raw", index_option="basic")
     builder.add_bytes_field("display", stored=True)
     builder.add_integer_field("published", fast=True)
     for tag in TAGS:
@@ -110,15 +111,24 @@ def document(source: Source, concepts: Concepts) -> tuple[str, dict[str, Any]] |
         "node": source.node,
         "own": source.own,
         "log": source.log_id,
-        "position": source.position,
         "published": source.published,
         "title": texts["title"],
         "text": texts["text"],
-        "tagged": tagged,
-        "named": named,
+        # Their numbers: written out, the addresses of concepts would be half of what a hit has to read.
+        "tagged": [concepts.numbers[iri] for iri in tagged],
+        "named": {str(concepts.numbers[iri]): pairs for iri, pairs in named.items()},
     }
-    fields["display"] = [json.dumps(display, ensure_ascii=False, separators=(",", ":")).encode()]
+    fields["display"] = [orjson.dumps(display)]
     return record.iri, fields
+
+
+def displayed(found: tantivy.Document, concepts: Concepts) -> dict[str, Any]:
+    """What a document keeps for its hit: the record's texts, where it comes from, and its concepts by IRI."""
+    display: dict[str, Any] = orjson.loads(found.get_first("display") or b"")
+    iris = concepts.iris
+    display["tagged"] = [iris[number] for number in display["tagged"]]
+    display["named"] = {iris[int(number)]: pairs for number, pairs in display["named"].items()}
+    return display
 
 
 def _extend(fields: dict[str, Any], name: str, text: str) -> None:

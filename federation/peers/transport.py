@@ -115,7 +115,7 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a peer answered: status 200 with its content, or 304 and 410 without."""
+    """What a peer answered: status 200 with its content, or 304 without."""
 
     status: int
     content: Content
@@ -157,7 +157,7 @@ class Transport:
                 if response.status in (301, 302, 303, 307, 308):
                     url = self._redirected(url, response.headers.get("Location", ""))
                     continue
-                return await self._read(url, response, cap)
+                return await self._read(url, response, cap, asked_for_newer=bool(etag))
         raise PeerError(f"{url} redirects more than {MAX_REDIRECTS} times.")
 
     def _check_origin(self, url: str) -> None:
@@ -173,14 +173,14 @@ class Transport:
             raise AddressRefused(f"{url} redirects to another origin, {target[:200]!r}.")
         return target
 
-    async def _read(self, url: str, response: aiohttp.ClientResponse, cap: int) -> Answer:
+    async def _read(self, url: str, response: aiohttp.ClientResponse, cap: int, *, asked_for_newer: bool) -> Answer:
         status = response.status
         if status in _RETRY:
             raise PeerUnreachable(
                 f"{url} answered {status} {response.reason}.",
                 retry_after=_retry_after(response.headers.get("Retry-After", "")),
             )
-        if status not in (200, 304, 410):
+        if status not in (200, 304) or (status == 304 and not asked_for_newer):
             raise PeerError(f"{url} answered {status} {response.reason}.")
         encoding = response.headers.get("Content-Encoding", "identity")
         if encoding not in ("identity", "gzip"):

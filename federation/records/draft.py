@@ -24,7 +24,7 @@ from federation.records.canonical import (
 )
 from federation.records.kinds import Field, FieldType, Kind, Vocabulary
 from federation.records.record import SLUG
-from federation.records.values import Naming, Refused, clean, nearest, term_of, unencodable
+from federation.records.values import Naming, Refused, clean, nearest, term_of, unwritable
 
 LANGUAGE: Final = DCT + "language"
 LICENSE: Final = DCT + "license"
@@ -218,8 +218,8 @@ def _texts(draft: Draft, each: Field, value: Any, reading: _Reading) -> list[Ter
             reading.fault(
                 draft, name, f"The text has {len(cleaned):,} characters; {limit:,} are allowed.", "Shorten it."
             )
-        elif unencodable(cleaned):
-            reading.fault(draft, name, "The text holds characters that are not valid Unicode.", "Type it again.")
+        elif unwritable(cleaned):
+            reading.fault(draft, name, "The text holds characters that cannot be shown as they are.", "Type it again.")
         elif each.pattern is not None and not each.pattern.search(cleaned):
             reading.fault(draft, name, "The text holds line breaks or control characters.", "Write it on one line.")
         elif cleaned:

@@ -223,6 +223,11 @@ class Vocabulary:
         """Every field of every kind and part by name; equal names mean equal properties."""
         return {each.name: each for each in self.every_field()}
 
+    @cached_property
+    def by_property(self) -> Mapping[str, Field]:
+        """A field of every property by its IRI: the first one where several kinds have it."""
+        return {each.path: each for each in reversed(list(self.every_field()))}
+
     def every_field(self) -> Iterator[Field]:
         """Every field of every kind and part; shared ones once for each."""
         for kind in (*self.kinds.values(), *self.parts.values()):

@@ -232,10 +232,7 @@ def _last(iri: str) -> str:
 
 
 def _field_at(finding: Finding, vocabulary: Vocabulary) -> Field | None:
-    for each in vocabulary.fields.values():
-        if each.path == finding.path:
-            return each
-    return None
+    return vocabulary.by_property.get(finding.path)
 
 
 def _explain(finding: Finding, field: Field | None, vocabulary: Vocabulary) -> Explained:

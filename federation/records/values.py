@@ -40,12 +40,16 @@ class Naming:
         return Address(self.base, kind, slug).iri
 
 
-def unencodable(text: str) -> bool:
+_TURNING: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def unwritable(text: str) -> bool:
+    """Whether a text cannot be stored as UTF-8, or turns the direction of writing of what stands around it."""
     try:
         text.encode()
     except UnicodeEncodeError:
         return True
-    return False
+    return not _TURNING.isdisjoint(text)
 
 
 def clean(text: str) -> str:
@@ -58,7 +62,7 @@ Reader = Callable[[str, Field, Vocabulary, Naming], Term]
 
 def _string(text: str, each: Field, vocabulary: Vocabulary, naming: Naming) -> Term:
     limit = each.max_length or MAX_LITERAL // 4
-    if len(text) > limit or unencodable(text):
+    if len(text) > limit or unwritable(text):
         raise Refused(f"The text is not valid or longer than {limit:,} characters.", "Shorten it.")
     return Literal(text)
 
@@ -140,7 +144,7 @@ def _link(text: str, each: Field, vocabulary: Vocabulary, naming: Naming) -> Ter
     candidate = text if whole else each.code_space + text
     if each.max_length is not None and len(candidate) > each.max_length:
         raise Refused(f"The address is longer than {each.max_length:,} characters.")
-    if not is_iri(candidate) or unencodable(candidate):
+    if not is_iri(candidate) or unwritable(candidate):
         raise Refused(
             f"{text[:60]!r} is not a web address.",
             "Copy it from the address bar; a space is written %20.",

@@ -235,6 +235,24 @@ class Store:
                     found[row.record] = entry_of(row)
         return found
 
+    async def held(self, records: Iterable[str]) -> set[str]:
+        """Those of some records of which a version is visible, whoever published it."""
+        found: set[str] = set()
+        async with reading(self._engine) as connection:
+            for some in _chunks(records):
+                query = (
+                    sa.select(schema.entry.c.record)
+                    .join(schema.log, schema.log.c.id == schema.entry.c.log_id)
+                    .where(
+                        schema.entry.c.record.in_(some),
+                        schema.entry.c.quarantine == "",
+                        schema.entry.c.position < schema.log.c.verified_size,
+                    )
+                    .distinct()
+                )
+                found.update((await connection.execute(query)).scalars())
+        return found
+
     async def counts(self, log_id: int) -> dict[str, int]:
         """Visible records of a log by kind; key events are entries but no records."""
         query = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 from collections.abc import Mapping
@@ -9,7 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
-from federation.errors import InvalidRequest, NotAllowed, TooLarge
+from federation.errors import InvalidRequest, NotAllowed, TooLarge, TooSlow
 from federation.records import jsonld
 from federation.records.draft import Draft, Place
 from federation.web.keys import CONFIG, FOLLOWER, PUBLISHER, STORE, TOKEN
@@ -74,10 +75,16 @@ async def _body(request: web.Request) -> bytes:
     if (request.content_length or 0) > limit:
         raise TooLarge(f"The request may be {limit:,} bytes at most.", remedy="Send fewer records at a time.")
     data = bytearray()
-    async for chunk in request.content.iter_chunked(65_536):
-        data += chunk
-        if len(data) > limit:
-            raise TooLarge(f"The request may be {limit:,} bytes at most.", remedy="Send fewer records at a time.")
+    try:
+        async with asyncio.timeout(request.app[CONFIG].limits.request_seconds):
+            async for chunk in request.content.iter_chunked(65_536):
+                data += chunk
+                if len(data) > limit:
+                    raise TooLarge(
+                        f"The request may be {limit:,} bytes at most.", remedy="Send fewer records at a time."
+                    )
+    except TimeoutError as error:
+        raise TooSlow("The request did not arrive in time.", remedy="Send fewer records at a time.") from error
     return bytes(data)
 
 

@@ -77,16 +77,6 @@ async def answer(error: FederationError, request: web.Request, *, status: int = 
     code = status or error.status
     if wants_page:
         return pages.problem_page(request, error, code)
-    document = {
-        "type": f"https://w3id.org/procirc/problems/{error.slug}",
-        "title": error.title,
-        "status": code,
-        "detail": error.detail,
-        "instance": request.path,
-    }
-    if error.remedy:
-        document["remedy"] = error.remedy
-    if error.faults:
-        document["errors"] = [fault.as_dict() for fault in error.faults]
+    document = {**error.as_dict(), "status": code, "instance": request.path}
     text = json.dumps(document, ensure_ascii=False)
     return web.Response(text=text, status=code, content_type=PROBLEM)

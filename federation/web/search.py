@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlencode
 
+import orjson
 from aiohttp import web
 
 from federation.errors import Fault, InvalidRequest
-from federation.index.explanation import Because, marked_html, plain_text
+from federation.index.explanation import marked_html, plain_text
 from federation.records.values import nearest
 from federation.search import MAX_LIMIT, MAX_OFFSET, Found, Hit, Request
 from federation.web import pages
-from federation.web.keys import CONFIG, SEARCH, STORE
+from federation.web.keys import CONFIG, SEARCH
 
 PAGE_SIZE: Final = 20
 SHOWN: Final = 8
@@ -41,7 +42,8 @@ async def api(request: web.Request) -> web.Response:
     wanted = _api_request(request)
     found = await request.app[SEARCH].search(wanted)
     headers = {"Access-Control-Allow-Origin": "*", "Cache-Control": "no-cache"}
-    return web.json_response(_document(found, request.app[CONFIG].base), headers=headers)
+    body = orjson.dumps(_document(found, request.app[CONFIG].base))
+    return web.Response(body=body, content_type="application/json", charset="utf-8", headers=headers)
 
 
 def _api_request(request: web.Request) -> Request:
@@ -81,7 +83,7 @@ def _document(found: Found, base: str) -> Mapping[str, Any]:
                 "title": {"lang": hit.title[0], "value": plain_text(hit.title[1])},
                 "snippet": {"lang": hit.snippet[0], "html": marked_html(hit.snippet[1])},
                 "score": hit.score,
-                "because": [_reason(each) for each in hit.because],
+                "because": [each.as_dict() for each in hit.because],
                 "url": base + url_of(hit),
             }
             for hit in found.hits
@@ -92,18 +94,6 @@ def _document(found: Found, base: str) -> Mapping[str, Any]:
         },
         "took_ms": found.took_ms,
     }
-
-
-def _reason(because: Because) -> dict[str, str]:
-    pairs = {
-        "how": because.how,
-        "word": because.word,
-        "match": because.match,
-        "lang": because.language,
-        "concept": because.concept,
-        "label": because.label,
-    }
-    return {key: value for key, value in pairs.items() if value}
 
 
 async def page(request: web.Request) -> web.Response:
@@ -117,8 +107,6 @@ async def page(request: web.Request) -> web.Response:
     wanted = Request(text, language.tag, filters, PAGE_SIZE, (current - 1) * PAGE_SIZE)
     found = await request.app[SEARCH].search(wanted)
     last = max(1, -(-found.total // PAGE_SIZE))
-    logs = await request.app[STORE].logs()
-    nodes = {log.name: language.pick(request.app[CONFIG].region(log.name)) for log in logs}
     context = {
         "text": text,
         "filters": filters,
@@ -128,7 +116,6 @@ async def page(request: web.Request) -> web.Response:
         "first": wanted.offset + 1 if found.hits else 0,
         "final": wanted.offset + len(found.hits),
         "url_of": lambda hit: pages.link(url_of(hit), request),
-        "nodes": nodes,
         "shown": SHOWN,
         "label_of": request.app[SEARCH].value_label,
         "toggle": lambda name, value: _toggled(request, name, value),
@@ -138,7 +125,8 @@ async def page(request: web.Request) -> web.Response:
 
 def _toggled(request: web.Request, name: str, value: str) -> str:
     """The address of this search with one facet value chosen, or no longer chosen."""
-    pairs = [(key, text) for key, text in request.query.items() if key != "page"]
+    known = {"q", "lang", *request.app[SEARCH].facets}
+    pairs = [(key, text) for key, text in request.query.items() if key in known]
     if (name, value) in pairs:
         pairs = [pair for pair in pairs if pair != (name, value)]
     else:

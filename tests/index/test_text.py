@@ -25,7 +25,7 @@ from tests.index.corpus import MEMORY, index_of, sources
 
 
 def total(index: TextIndex, words: str = "") -> int:
-    return asyncio.run(Search(index).search(Request(words, "nl"))).total
+    return asyncio.run(Search(index, lambda node: {"en": node}).search(Request(words, "nl"))).total
 
 
 # Documents

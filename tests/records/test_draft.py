@@ -288,6 +288,7 @@ TEXTS: dict[str, Any] = {
     "two lines": {"nl": "een\ntwee"},
     "too long": {"nl": "x" * 301},
     "half a surrogate pair": {"nl": "\ud800"},
+    "text that turns what stands around it": {"nl": "Titel \u202eletiT"},
 }
 
 

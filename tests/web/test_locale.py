@@ -10,6 +10,7 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
+from federation.errors import FederationError
 from federation.records.kinds import LANGUAGES
 from federation.web.locale import FOLDER, Locales
 from federation.web.pages import FOLDER as PAGES
@@ -23,13 +24,18 @@ def placeholders(text: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def messages() -> list[str | tuple[str, str]]:
-    """Every text that the templates ask for; pairs of one and many."""
+    """Every text that pages may show: those of the templates (pairs of one and many) and the titles of errors."""
     found = extract_from_dir(
         str(PAGES / "templates"),
         [("**.html", "jinja2.ext:babel_extract")],
         {"**.html": {"trim_blocks": "true", "lstrip_blocks": "true", "silent": "false"}},
     )
-    return list(dict.fromkeys(message for _, _, message, _, _ in found))
+    titles = [error.title for error in family(FederationError) if error.fault_of != "peer"]
+    return list(dict.fromkeys([*(message for _, _, message, _, _ in found), *titles]))
+
+
+def family(error: type[FederationError]) -> list[type[FederationError]]:
+    return [error, *(each for kind in error.__subclasses__() for each in family(kind))]
 
 
 def catalogue(tag: str) -> Catalog:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 from contextlib import closing
 
 import aiohttp
 import pytest
+import structlog
 from aiohttp import web
+from aiohttp.http_exceptions import BadStatusLine
 from aiohttp.test_utils import TestServer
 
 from federation import node as nodes
+from federation.limits import Limits
+from federation.terminal import set_up_logging
 from federation.web.routes import GET
 from tests.web.conftest import Site, ask
 from tests.web.markup import Page
@@ -123,6 +128,10 @@ def test_a_problem_is_written_in_the_language_of_the_page(site: Site):
     assert Page(site.page("/nowhere?lang=da")).one("html").attributes["lang"] == "da"
 
 
+def test_the_title_of_a_problem_is_translated(site: Site):
+    assert Page(site.page("/nowhere?lang=da")).one("h1").text == "Her er ikke noget"
+
+
 def test_a_problem_of_the_api_is_a_document_even_for_a_browser(site: Site):
     answer = site.get("/api/search?nonsense=1", accept="text/html")
     assert (answer.status, answer.media_type) == (400, "application/problem+json")
@@ -171,3 +180,26 @@ async def test_a_client_that_hangs_up_does_no_harm(site: Site):
     writer.close()
     await writer.wait_closed()
     assert site.get("/health/live").status == 200
+
+
+async def test_a_request_whose_body_does_not_arrive_is_given_up(start_node):
+    node = await start_node("flanders", limits=Limits(request_seconds=0.2))
+    token = (node.config.data / "api.token").read_text().strip()
+    reader, writer = await asyncio.open_connection("localhost", int(node.base.rpartition(":")[2]))
+    head = f"POST /api/records HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Length: 100\r\n\r\n{{"
+    writer.write(head.encode())
+    await writer.drain()
+    async with asyncio.timeout(20):
+        assert (await reader.readline()).split()[1] == b"408"
+    writer.close()
+    await writer.wait_closed()
+
+
+def test_a_client_that_speaks_no_http_leaves_no_traceback_in_the_log(monkeypatch, caplog):
+    monkeypatch.setattr(logging.getLogger("aiohttp.server"), "filters", [])
+    set_up_logging("text")
+    server = logging.getLogger("aiohttp.server")
+    for error in (BadStatusLine("x"), RuntimeError("a defect")):
+        server.error("Error handling request", exc_info=error)
+    assert [type(record.exc_info[1]) for record in caplog.records] == [RuntimeError]
+    structlog.reset_defaults()
