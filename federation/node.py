@@ -22,13 +22,12 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from federation.config import Config, PeerConfig
 from federation.errors import FederationError, InvalidTable, Misconfigured, StorageFailed
+from federation.exchange.files import File, drafts_of
 from federation.feed import Feed, Place
 from federation.index.text import TextIndex
 from federation.log.keys import Keys, next_key_hash
 from federation.peers.transport import open_transport
 from federation.publish import Clock, Publisher
-from federation.records import tables
-from federation.records.tables import Table
 from federation.records.vocabulary import load_vocabulary
 from federation.search import Follower, Search
 from federation.store import keyfiles
@@ -310,9 +309,8 @@ async def serve(config: Config, *, seeds: bool = False) -> None:
 
 async def import_tables(node: Node, paths: Iterable[Path]) -> None:
     """Import tables, all or nothing. Raises InvalidRecord or InvalidTable with every fault."""
-    found, faults = tables.drafts_of(
-        [Table(path.name, path.read_bytes()) for path in paths], node.workers.tools.vocabulary
-    )
+    files = [File(path.name, path.read_bytes()) for path in paths]
+    found, faults = drafts_of(files, node.workers.tools.vocabulary, node.config.naming)
     if faults:
         raise InvalidTable("The tables have faults; nothing was imported.", faults=faults)
     await node.publisher.publish(found)

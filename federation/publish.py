@@ -76,15 +76,15 @@ class Outcome:
     faults: list[Fault] = field(default_factory=list)
     """Violations of rejected drafts and warnings of accepted ones."""
     rejected: int = 0
-    updated: int = 0
-    """How many of the published ones are new versions of records that were there."""
+    updates: set[str] = field(default_factory=set)
+    """Those of the published ones that are new versions of records that were there."""
 
     def add(self, other: Outcome) -> None:
         self.published += other.published
         self.unchanged += other.unchanged
         self.faults += other.faults
         self.rejected += other.rejected
-        self.updated += other.updated
+        self.updates |= other.updates
 
 
 def prepare(
@@ -105,7 +105,7 @@ def prepare(
             continue
         subject = naming.record(draft.kind, draft.slug)
         known = previous.get(subject)
-        if known is not None and _content(triples) == _content(read(known.body)) - {(subject, PUBLISHER, naming.did)}:
+        if known is not None and (draft.only_if_new or _same(triples, known.body, (subject, PUBLISHER, naming.did))):
             prepared[index] = Prepared(subject, draft.kind, known.version, known.body, unchanged=True)
             continue
         version = known.version + 1 if known is not None else 1
@@ -154,6 +154,10 @@ def _judged(
         if finding.severity == "violation":
             bodies.pop(subject, None)
     return bodies, faults
+
+
+def _same(triples: Iterable[Triple], body: str, publisher: Triple) -> bool:
+    return _content(triples) == _content(read(body)) - {publisher}
 
 
 def _content(triples: Iterable[Triple]) -> set[Triple]:
@@ -257,7 +261,7 @@ class Publisher:
         total.faults += await self._missing(drafts, waiting)
         if dry_run:
             total.published = [(each.record, -1) for each in waiting]
-            total.updated = sum(each.version > 1 for each in waiting)
+            total.updates = {each.record for each in waiting if each.version > 1}
             return total
         if not skip_faulty:
             _refuse(total)
@@ -300,7 +304,7 @@ class Publisher:
         else:
             raise Conflict("Other processes keep writing to the same records.", remedy="Try again in a moment.")
         total.published += [(each.record, at) for each, at in zip(todo, positions, strict=True)]
-        total.updated += sum(each.version > 1 for each in todo)
+        total.updates |= {each.record for each in todo if each.version > 1}
 
     async def _prepare_all(
         self, batches: Sequence[Sequence[Draft]], *, bulk: bool

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
+import orjson
 import structlog
 from aiohttp.http_exceptions import BadHttpMessage
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+from rich.table import Table as Grid
 
 from federation.errors import Fault, FederationError
 from federation.index.explanation import plain_text
 from federation.publish import Outcome
+from federation.records.draft import Draft
+from federation.records.values import Naming
 from federation.search import Found
 
 out: Final = Console()
 err: Final = Console(stderr=True)
+MAX_PLAN: Final = 200
+"""Rows of a plan that are printed; the counts are of all."""
 
 
 def explain(error: FederationError, *, as_json: bool = False) -> None:
@@ -78,17 +84,17 @@ def progress_bar() -> Progress:
 
 
 def print_json(document: Any) -> None:
-    print(json.dumps(document, ensure_ascii=False, indent=2))
+    print(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
 
 
-def show_outcome(outcome: Outcome, dry_run: bool, as_json: bool) -> None:
-    new = len(outcome.published) - outcome.updated
+def show_outcome(outcome: Outcome, *, dry_run: bool, as_json: bool) -> None:
+    new = len(outcome.published) - len(outcome.updates)
     if as_json:
         print_json(
             {
                 "dry_run": dry_run,
                 "new": new,
-                "updated": outcome.updated,
+                "updated": len(outcome.updates),
                 "unchanged": len(outcome.unchanged),
                 "rejected": outcome.rejected,
                 "faults": [fault.as_dict() for fault in outcome.faults],
@@ -98,11 +104,34 @@ def show_outcome(outcome: Outcome, dry_run: bool, as_json: bool) -> None:
     violations = [fault for fault in outcome.faults if fault.severity == "violation"]
     warnings = len(outcome.faults) - len(violations)
     show_faults(violations)
-    would = "would be " if dry_run else ""
     out.print(
-        f"{new} new, {outcome.updated} updated and {len(outcome.unchanged)} unchanged record(s) "
-        f"{would}published; {outcome.rejected} refused; {warnings} field(s) worth filling in."
+        f"{new} new, {len(outcome.updates)} updated and {len(outcome.unchanged)} unchanged record(s) "
+        f"{'would be ' if dry_run else ''}published; {outcome.rejected} refused; {warnings} field(s) worth filling in."
     )
+
+
+def show_plan(drafts: Sequence[Draft], outcome: Outcome, naming: Naming, *, nothing: bool) -> None:
+    """What an import would do to each record, with the cell and the reason where one is faulty."""
+    violations = [fault for fault in outcome.faults if fault.severity == "violation"]
+    published, unchanged = {iri for iri, _ in outcome.published}, set(outcome.unchanged)
+    grid = Grid("where", "record", "what", "why", box=None, pad_edge=False)
+    counts = Counter[str]()
+    for each in drafts:
+        iri = naming.record(each.kind, str(each.slug))
+        known = "unchanged" if iri in unchanged else "changed" if iri in outcome.updates else "new"
+        what = known if iri in published or iri in unchanged else "faulty"
+        counts[what] += 1
+        if what != "unchanged" and grid.row_count < MAX_PLAN:
+            row = f", row {each.place.row}" if each.place.row else ""
+            grid.add_row(escape(f"{each.place.file}{row}"), escape(f"{each.kind}/{each.slug}"), what, "")
+    for fault in violations[:MAX_PLAN]:
+        grid.add_row(escape(fault.place), "", "[red]fault[/]", escape(f"{fault.message} {fault.remedy}"))
+    out.print(grid)
+    out.print(", ".join(f"{counts[what]} {what}" for what in ("new", "changed", "unchanged", "faulty")) + ".")
+    warnings = len(outcome.faults) - len(violations)
+    if warnings:
+        out.print(f"{warnings} field(s) worth filling in.")
+    out.print("Nothing would be imported until the faults are corrected." if nothing else "Nothing was written.")
 
 
 def show_hits(found: Found, as_json: bool) -> None:

@@ -489,3 +489,15 @@ async def test_a_node_whose_index_was_thrown_away_makes_it_anew(start_node, cloc
     async with nodes.open_node(first.config, clock=clock, width=1, tools=tools) as again:
         await again.follower.catch_up()
         assert slugs(await again.search.search(Request())) == ["mill"]
+
+
+def test_a_search_for_a_country_finds_the_records_of_its_regions(library):
+    search = library(
+        pilot("quay", title="Kaai", country=None, nuts="DK032"),
+        pilot("mill", title="Molen", country="BE", nuts="BE213"),
+    )
+    found = asking(search, "Denmark", "en")
+    assert [hit.slug for hit in found.hits] == ["quay"]
+    assert [each.how for each in found.hits[0].because] == ["narrower"]
+    assert {value.value: value.count for value in found.facets["country"]} == {"DK": 1}
+    assert [hit.slug for hit in asking(search, country=["BE"]).hits] == ["mill"]

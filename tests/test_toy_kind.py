@@ -9,8 +9,10 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from federation.records import jsonld, tables
-from federation.records.tables import Table
+from federation.exchange.files import File, drafts_of
+from federation.records import jsonld
+from federation.records.kinds import Vocabulary
+from federation.records.values import Naming
 from federation.records.vocabulary import default_folder, load_vocabulary
 from federation.search import Request
 
@@ -54,13 +56,17 @@ def with_toys(tmp_path: Path) -> Path:
     return folder
 
 
+def known(node) -> tuple[Vocabulary, Naming]:
+    return node.node.workers.tools.vocabulary, node.node.config.naming
+
+
 async def test_a_new_kind_needs_no_code(start_node, with_toys):
     denmark = await start_node("denmark", vocabulary=with_toys)
     flanders = await start_node("flanders", peers=[denmark.base], vocabulary=with_toys)
 
     # import, with a header in Dutch and a code by its Danish label
     table = "slug;title@da;Wielen;finish;story@da\nbil;Legetøjsbil;4;egetræ;Kører på gulvet\n"
-    drafts, faults = tables.drafts_of([Table("toy.csv", table.encode())], denmark.node.workers.tools.vocabulary)
+    drafts, faults = drafts_of([File("toy.csv", table.encode())], *known(denmark))
     assert faults == []
     await denmark.publish(*drafts)
 
@@ -91,15 +97,16 @@ async def test_a_new_kind_needs_no_code(start_node, with_toys):
 async def test_a_wrong_value_of_a_new_kind_is_refused_by_its_shape(start_node, with_toys):
     node = await start_node("denmark", vocabulary=with_toys)
     table = "slug,title@en,wheels,finish\ncar,Car,-3,oak\n"
-    drafts, _ = tables.drafts_of([Table("toy.csv", table.encode())], node.node.workers.tools.vocabulary)
+    drafts, _ = drafts_of([File("toy.csv", table.encode())], *known(node))
     outcome = await node.node.publisher.publish(drafts, skip_faulty=True)
     assert [fault.field for fault in outcome.faults if fault.severity == "violation"] == ["wheels"]
 
 
 async def test_a_node_without_the_new_kind_keeps_it_aside_and_shows_it_after_an_upgrade(start_node, with_toys):
     denmark = await start_node("denmark", vocabulary=with_toys)
-    drafts, _ = tables.drafts_of(
-        [Table("toy.csv", b"slug,title@en,wheels\ncar,Car,4\n")], denmark.node.workers.tools.vocabulary
+    drafts, _ = drafts_of(
+        [File("toy.csv", b"slug,title@en,wheels\ncar,Car,4\n")],
+        *known(denmark),
     )
     await denmark.publish(*drafts)
     old = await start_node("flanders", peers=[denmark.base])

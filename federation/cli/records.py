@@ -8,80 +8,132 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
-from federation import node
+from federation import exports, node
 from federation.cli.commands import DEFAULT_CONFIG, ConfigOption, JsonOption, app, load, run
 from federation.errors import Exit, Fault, InvalidTable
+from federation.exchange.documents import drafts_in
+from federation.exchange.files import File, drafts_of
 from federation.publish import Outcome
-from federation.records import jsonld, tables
+from federation.records import jsonld
 from federation.records.draft import Draft
-from federation.records.kinds import LANGUAGES
-from federation.records.tables import Table
+from federation.records.kinds import LANGUAGES, Vocabulary
 from federation.records.values import nearest
 from federation.search import Found, Request, Search
-from federation.terminal import progress_bar, show_hits, show_outcome
-from federation.web.api import drafts_in
+from federation.terminal import out, progress_bar, show_hits, show_outcome, show_plan
 
 
 @app.command("import")
 def import_(
-    files: Annotated[list[Path], typer.Argument(help="CSV files named after a kind, such as pilot.csv.")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Spreadsheets (csv, xlsx) named after a kind, drafts (json, jsonld, ttl), or notices (OCDS, eForms)."
+        ),
+    ],
     config: ConfigOption = DEFAULT_CONFIG,
     kind: Annotated[str, typer.Option(help="The kind of record, where the file name does not say it.")] = "",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen and write nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would happen to each record; write nothing.")
+    ] = False,
     skip_faulty: Annotated[bool, typer.Option("--skip-faulty", help="Leave faulty rows out, import the rest.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Import spreadsheets: validate, sign and publish. One faulty row stops all, unless you say otherwise.
+    """Import records: read, validate, sign and publish. One faulty row stops all, unless you say otherwise.
 
     Rows that say what is published already are left alone, so importing twice does no harm.
     """
     settings = load(config)
-    read = [_read_table(path, kind) for path in files]
+    read = [_file(path, kind) for path in files]
 
-    async def work() -> Outcome:
+    async def work() -> tuple[list[Draft], Outcome]:
         async with node.open_node(settings) as opened:
-            drafts, faults = tables.drafts_of(read, opened.workers.tools.vocabulary)
-            if faults and not skip_faulty:
-                # Everything that is wrong is listed at once: what the rows say as well.
-                rest = await opened.publisher.publish(drafts, skip_faulty=True, dry_run=True)
+            _check_kind(kind, opened.workers.tools.vocabulary)
+            drafts, faults = drafts_of(read, opened.workers.tools.vocabulary, settings.naming)
+            if skip_faulty:
+                # Where a column cannot be read, every row lacks what stands in it.
+                broken = {fault.file for fault in faults if fault.row == 1 and fault.severity == "violation"}
+                drafts = [each for each in drafts if each.place.file not in broken]
+            refused = not skip_faulty and any(fault.severity == "violation" for fault in faults)
+            # Everything that is wrong is listed at once: what the rows say as well.
+            only_look = dry_run or refused
+            outcome = await _publish(opened, drafts, faults, dry_run=only_look, skip_faulty=skip_faulty or only_look)
+            if refused and not dry_run:
                 raise InvalidTable(
                     "The tables have faults; nothing was imported.",
                     remedy="Correct them, or use --skip-faulty to import the other rows.",
-                    faults=[*faults, *(fault for fault in rest.faults if fault.severity == "violation")],
+                    faults=[fault for fault in outcome.faults if fault.severity == "violation"],
                 )
-            return await _publish(opened, drafts, faults, dry_run, skip_faulty)
+            return drafts, outcome
 
-    outcome = run(work())
-    show_outcome(outcome, dry_run, as_json)
-    if outcome.rejected and not skip_faulty:
+    drafts, outcome = run(work())
+    wrong = any(fault.severity == "violation" for fault in outcome.faults)
+    if dry_run and not as_json:
+        show_plan(drafts, outcome, settings.naming, nothing=wrong and not skip_faulty)
+    else:
+        show_outcome(outcome, dry_run=dry_run, as_json=as_json)
+    if wrong and not skip_faulty:
         raise typer.Exit(int(Exit.INVALID_INPUT))
 
 
-def _read_table(path: Path, kind: str) -> Table:
+def _file(path: Path, kind: str) -> File:
     try:
-        data = path.read_bytes()
+        return File(path.name, path.read_bytes(), kind)
     except OSError as error:
         raise InvalidTable(f"{path} cannot be read: {error.strerror}.", remedy="Check the path.") from error
-    return Table(f"{kind}.csv" if kind else path.name, data)
+
+
+def _check_kind(kind: str, vocabulary: Vocabulary) -> None:
+    known = [each.name for each in vocabulary.authored]
+    if kind and kind not in known:
+        raise typer.BadParameter(f"{kind!r} is no kind of record; {_perhaps(kind, known)}", param_hint="--kind")
 
 
 async def _publish(
-    opened: node.Node, drafts: list[Draft], faults: list[Fault], dry_run: bool, skip_faulty: bool
+    opened: node.Node, drafts: list[Draft], faults: list[Fault], *, dry_run: bool, skip_faulty: bool
 ) -> Outcome:
+    # A column that is missing was named once; every row would say so again.
+    missing = {(fault.file, fault.field) for fault in faults if fault.row == 1 and not fault.column}
     with progress_bar() as bar:
-        task = bar.add_task("Publishing", total=len(drafts))
+        task = bar.add_task("Checking" if dry_run else "Publishing", total=len(drafts))
         outcome = await opened.publisher.publish(
             drafts,
             skip_faulty=skip_faulty,
             dry_run=dry_run,
             progress=lambda count: bar.advance(task, count),
         )
-        outcome.faults[:0] = faults
+        rest = [fault for fault in outcome.faults if (fault.file, fault.field) not in missing]
+        outcome.faults = [*faults, *rest]
         if outcome.published and not dry_run:
             bar.update(task, description="Indexing")
             await opened.follower.catch_up()
     return outcome
+
+
+@app.command()
+def export(
+    path: Annotated[Path, typer.Argument(help="A workbook (.xlsx), one table (.csv), or a folder for CSV files.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    kind: Annotated[list[str] | None, typer.Option(help="A kind of record; repeatable. All of them if none.")] = None,
+    template: Annotated[
+        list[str] | None, typer.Option(help="An empty table to fill in, of this kind; repeatable, or all.")
+    ] = None,
+    language: Annotated[str, typer.Option("--lang", help="Headers and help in: en nl fr de da sv nb.")] = "",
+    force: Annotated[bool, typer.Option("--force", help="Write over files that are there.")] = False,
+) -> None:
+    """Write this node's records as spreadsheets, or empty ones to fill in; `procirc import` reads them back.
+
+    Importing what was exported changes nothing. Workbooks have headers, help and lists of codes in your language.
+    """
+    settings = load(config)
+    if language and language not in LANGUAGES:
+        raise typer.BadParameter(f"{language!r} is not one of {', '.join(LANGUAGES)}.", param_hint="--lang")
+    if kind and template:
+        raise typer.BadParameter("A template is empty: choose --kind or --template.")
+    written, records = run(exports.write(settings, path, kind or [], template or [], language, force=force))
+    said = "Empty tables to fill in" if template else f"{records} record(s)"
+    out.print(f"{said} written to {', '.join(escape(str(each)) for each in written)}.", highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -103,10 +155,10 @@ def publish(
 
     async def work() -> Outcome:
         async with node.open_node(settings) as opened:
-            return await _publish(opened, drafts, [], dry_run, skip_faulty=False)
+            return await _publish(opened, drafts, [], dry_run=dry_run, skip_faulty=False)
 
     outcome = run(work())
-    show_outcome(outcome, dry_run, as_json)
+    show_outcome(outcome, dry_run=dry_run, as_json=as_json)
     if outcome.rejected:
         raise typer.Exit(int(Exit.INVALID_INPUT))
 

@@ -26,7 +26,7 @@ from federation.errors import StorageFailed, Unavailable
 from federation.index.concepts import Concepts
 from federation.index.languages import ANALYSED, UNKNOWN, analysed_as, words
 from federation.records.canonical import Literal, nodes_of
-from federation.records.kinds import Field, FieldType, Kind, Vocabulary
+from federation.records.kinds import Concept, Field, FieldType, Kind, Vocabulary
 from federation.records.record import Record, assemble
 from federation.records.vocabulary import vocabulary_files
 
@@ -99,10 +99,10 @@ def document(source: Source, concepts: Concepts) -> tuple[str, dict[str, Any]] |
                     pairs = named.setdefault(iri, [])
                     if [language, surface] not in pairs:
                         pairs.append([language, surface])
-    tagged = _concepts(record, vocabulary)
+    tagged = _concepts(record, concepts)
     up = {iri for iri, steps in concepts.with_broader([*tagged, *named]).items() if steps}
     fields |= {"tagged": [" ".join(tagged)], "named": [" ".join(named)], "broader": [" ".join(sorted(up))]}
-    for name, values in _facets(record, kind, tagged, source, vocabulary).items():
+    for name, values in _facets(record, kind, tagged, source, concepts).items():
         fields[facet_field(name)] = sorted(set(values))
     display = {
         "id": record.iri,
@@ -144,25 +144,40 @@ def _texts(record: Record, kind: Kind, role: str) -> dict[str, str]:
     return {tag: "\n".join(parts) for tag, parts in found.items()}
 
 
-def _concepts(record: Record, vocabulary: Vocabulary) -> list[str]:
-    """The concepts by which a record is found: those of topics and facets, in its parts as well."""
+def _concepts(record: Record, concepts: Concepts) -> list[str]:
+    """The concepts by which a record is found: those of topics and facets and what lies within them."""
+    vocabulary = concepts.vocabulary
     wanted = {scheme.iri for scheme in vocabulary.schemes.values() if scheme.topic or scheme.facet}
     # What the record itself is about comes before what its figures measure.
     nodes = sorted(record.nodes, key=lambda node: (node != record.iri, node))
     values = (str(value) for node in nodes for _, value in record.nodes[node])
     known = ((value, vocabulary.concepts.get(value)) for value in dict.fromkeys(values))
-    return [value for value, concept in known if concept is not None and concept.scheme in wanted]
+    return [
+        value
+        for value, concept in known
+        if concept is not None
+        and (concept.scheme in wanted or any(each.scheme in wanted for each in _around(concept, concepts)))
+    ]
+
+
+def _around(concept: Concept, concepts: Concepts) -> list[Concept]:
+    """What a concept lies in beyond its own code list: the country of a region."""
+    known = concepts.vocabulary.concepts
+    above = (known[iri] for iri in concepts.with_broader([concept.iri]) if iri in known)
+    return [each for each in above if each.scheme != concept.scheme]
 
 
 def _facets(
-    record: Record, kind: Kind, tagged: Iterable[str], source: Source, vocabulary: Vocabulary
+    record: Record, kind: Kind, tagged: Iterable[str], source: Source, concepts: Concepts
 ) -> dict[str, list[str]]:
+    vocabulary = concepts.vocabulary
     facets: dict[str, list[str]] = {KIND_FACET: [record.kind], NODE_FACET: [source.node]}
     for iri in tagged:
         concept = vocabulary.concepts[iri]
-        name = vocabulary.schemes[concept.scheme].facet
-        if name:
-            facets.setdefault(name, []).append(concept.code)
+        for within in (concept, *_around(concept, concepts)):
+            name = vocabulary.schemes[within.scheme].facet
+            if name:
+                facets.setdefault(name, []).append(within.code)
     for each in kind.fields:
         if each.facet:
             facets.setdefault(each.facet, []).extend(_facet_values(each, record))

@@ -52,6 +52,8 @@ class Draft:
     slug: str
     values: Mapping[str, Any]
     place: Place = Place()
+    only_if_new: bool = False
+    """Leave a record that is there already as it is: what a notice says of a buyer is less than its region knows."""
 
 
 @dataclass(slots=True)

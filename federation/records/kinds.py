@@ -71,7 +71,12 @@ class Concept:
     alternatives: Mapping[str, tuple[str, ...]]
     definition: Texts
     broader: tuple[str, ...]
+    """The concepts above it: skos:broader in its own scheme, skos:broadMatch in another."""
     order: int
+    matches: tuple[str, ...] = ()
+    """Concepts of other schemes that mean the same, or nearly: skos:exactMatch before skos:closeMatch."""
+    versions: tuple[str, ...] = ()
+    """Versions of its scheme that it is in, where there are several, such as 2021 and 2024 of NUTS."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,9 @@ class Scheme:
     """Whether its concepts say what a record is about."""
     unspotted: bool = False
     """Whether its labels are too general to be looked for in texts."""
+    complete: bool = False
+    """Whether codes that it does not hold do not exist; otherwise it only names some."""
+    definition: Texts = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -139,6 +147,8 @@ class Field:
     group: str
     schemes: tuple[str, ...] = ()
     code_space: str = ""
+    code_list: str = ""
+    """The concept scheme that names the codes of ``code_space``."""
     refers_to: tuple[str, ...] = ()
     """Names of the kinds a RECORD field may refer to."""
     part: str = ""
@@ -242,6 +252,15 @@ class Vocabulary:
     def scheme_named(self, name: str) -> Scheme | None:
         """The code list with this last part of its IRI, such as ``sector``."""
         return next((s for s in self.schemes.values() if s.name == name), None)
+
+    def code_named(self, iri: str, each: Field) -> Concept | None:
+        """The concept of a code, or of the nearest group above it that has a name: 39130000 for 39135100."""
+        listed = self.schemes.get(each.code_list)
+        if listed is None:
+            return None
+        code = iri.removeprefix(each.code_space)
+        wider = (code[:at].ljust(len(code), "0") for at in range(len(code), 1, -1))
+        return next((c for c in (listed.concepts.get(each.code_space + one) for one in wider) if c is not None), None)
 
     def label(self, iri: str, language: str) -> str:
         """A concept's label in a language or the next best one; the last part of the IRI if unknown."""

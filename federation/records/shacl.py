@@ -15,7 +15,7 @@ from rdflib.collection import Collection
 from federation.records.canonical import TYPE, Term, Triple
 from federation.records.kinds import FieldType, Vocabulary
 from federation.records.shapes import Finding, choice_path, datatype_of
-from federation.records.vocabulary import PCN, graph_of
+from federation.records.vocabulary import PCN, read
 
 DATATYPE_OF: Final = "urn:datatype-of:"
 """Prefix of the property by which the data tell pyshacl the datatype of a date."""
@@ -113,7 +113,7 @@ def runtime_shapes(folder: Path) -> Any:
     their shapes. ``pc:scheme`` becomes ``sh:class``, and ``Shacl`` types the concepts in the data:
     ``sh:in`` would read the whole code list again for every value.
     """
-    whole, shapes = graph_of(folder), Graph()
+    whole, shapes = read(folder)[0], Graph()
     for kind, target in whole.subject_objects(SH.targetClass):
         properties = set(whole.objects(kind, SH.property))
         for parent in whole.objects(kind, SH.node):

@@ -138,6 +138,9 @@ def date_term(text: str) -> Literal | None:
 
 
 def _link(text: str, each: Field, vocabulary: Vocabulary, naming: Naming) -> Term:
+    listed = vocabulary.schemes.get(each.code_list)
+    if listed is not None and listed.complete:
+        return _listed(text, each, listed)
     whole = "://" in text or text.startswith("did:") or not each.code_space
     if not whole and not _CODE.fullmatch(text):
         raise Refused(f"{text[:60]!r} is not a code.", _help(each))
@@ -152,6 +155,15 @@ def _link(text: str, each: Field, vocabulary: Vocabulary, naming: Naming) -> Ter
     if each.pattern is not None and not each.pattern.search(candidate):
         raise Refused(f"{text[:60]!r} is not a valid {each.labels.get('en', each.name)}.", _help(each))
     return candidate
+
+
+def _listed(text: str, each: Field, listed: Scheme) -> str:
+    found = listed.find(text)
+    if found is not None:
+        return found.iri
+    near = nearest(text, listed.names())
+    hint = f"The nearest known ones are {', '.join(near)}." if near else _help(each)
+    raise Refused(f"{text[:60]!r} is not a code of {listed.name}.", hint)
 
 
 def _help(each: Field) -> str:

@@ -7,18 +7,20 @@ half understood later.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
+import pyoxigraph as ox
 import rdflib
-from rdflib import DCTERMS, RDF, RDFS, SH, SKOS, URIRef
+from rdflib import RDF, RDFS, SH, BNode, URIRef
 from rdflib import XSD as XSD_NS
 from rdflib.collection import Collection
 
 from federation.errors import Misconfigured
 from federation.records.canonical import PC
-from federation.records.kinds import Concept, Field, FieldType, Kind, Rule, Scheme, Vocabulary
+from federation.records.codelists import Object, is_code_list, schemes_of
+from federation.records.kinds import Field, FieldType, Kind, Rule, Scheme, Vocabulary
 
 PCN: Final = rdflib.Namespace(PC)
 CODE_IDENTIFIER: Final = URIRef("http://www.w3.org/ns/shacl#codeIdentifier")
@@ -57,22 +59,47 @@ def vocabulary_files(folder: Path) -> list[Path]:
     return found
 
 
-def graph_of(folder: Path) -> rdflib.Graph:
-    """The whole vocabulary as one graph. Raises Misconfigured naming the file that cannot be read."""
-    graph = rdflib.Graph()
+def read(folder: Path) -> tuple[rdflib.Graph, dict[str, Scheme]]:
+    """Shapes and terms of a vocabulary as a graph, and its code lists.
+
+    Raises Misconfigured naming the file that cannot be read.
+    """
+    statements: dict[Object, dict[str, list[Object]]] = {}
     for path in vocabulary_files(folder):
         try:
-            graph.parse(path, format="turtle")
-        except Exception as error:  # rdflib raises many kinds; all of them mean the same here
+            for quad in ox.parse(path=str(path), format=ox.RdfFormat.TURTLE, rename_blank_nodes=True):
+                found = statements.setdefault(quad.subject, {}).setdefault(quad.predicate.value, [])
+                if quad.object not in found:
+                    found.append(quad.object)
+        except (SyntaxError, OSError) as error:
             raise Misconfigured(f"The vocabulary file {path} cannot be read: {error}") from error
-    return graph
+    lists: dict[str, dict[str, list[Object]]] = {}
+    graph = rdflib.Graph()
+    for subject, said in statements.items():
+        if isinstance(subject, ox.NamedNode) and is_code_list(said):
+            lists[subject.value] = said
+            continue
+        for predicate, objects in said.items():
+            for each in objects:
+                graph.add((_term(subject), URIRef(predicate), _term(each)))
+    return graph, schemes_of(lists)
+
+
+def _term(term: Object) -> rdflib.term.Node:
+    if isinstance(term, ox.Literal):
+        plain = term.language or term.datatype.value.endswith("#string")
+        return rdflib.Literal(term.value, lang=term.language, datatype=None if plain else URIRef(term.datatype.value))
+    if isinstance(term, ox.BlankNode):
+        return BNode(term.value)
+    assert isinstance(term, ox.NamedNode), "Turtle 1.1 has no triple terms"
+    return URIRef(term.value)
 
 
 def load_vocabulary(folder: Path | None = None) -> Vocabulary:
     """Read a vocabulary. Raises Misconfigured for shapes this program cannot use."""
     folder = folder or default_folder()
-    reader = _Reader(graph_of(folder))
-    vocabulary = reader.vocabulary(folder)
+    graph, schemes = read(folder)
+    vocabulary = _Reader(graph).vocabulary(folder, schemes)
     _check_terms(vocabulary)
     return vocabulary
 
@@ -97,7 +124,7 @@ class _Reader:
     def __init__(self, graph: rdflib.Graph) -> None:
         self.graph = graph
 
-    def vocabulary(self, folder: Path) -> Vocabulary:
+    def vocabulary(self, folder: Path, schemes: Mapping[str, Scheme]) -> Vocabulary:
         shapes = [
             shape
             for shape in self.graph.subjects(RDF.type, SH.NodeShape)
@@ -109,7 +136,7 @@ class _Reader:
             folder=folder,
             kinds={kind.name: kind for shape, kind in read.items() if shape not in used_as_part},
             parts={kind.name: kind for shape, kind in read.items() if shape in used_as_part},
-            schemes=self.schemes(),
+            schemes=schemes,
             groups={
                 str(group): (self.number(group, SH.order), self.texts(group, RDFS.label))
                 for group in self.graph.subjects(RDF.type, SH.PropertyGroup)
@@ -203,6 +230,7 @@ class _Reader:
             group=str(graph.value(shape, SH.group) or ""),
             schemes=tuple(sorted(str(each) for each in graph.objects(shape, PCN.scheme))),
             code_space=str(graph.value(shape, PCN.codeSpace) or ""),
+            code_list=str(graph.value(shape, PCN.codeList) or ""),
             refers_to=tuple(sorted(self.kind_name(each) for each in graph.objects(shape, PCN.refersTo))),
             part=str(graph.value(part, CODE_IDENTIFIER)) if part is not None else "",
             pattern=re.compile(str(pattern)) if pattern is not None else None,
@@ -239,40 +267,6 @@ class _Reader:
         if name is None:
             raise Misconfigured(f"pc:refersTo names <{target}>, which no shape targets.")
         return str(name)
-
-    def schemes(self) -> dict[str, Scheme]:
-        graph = self.graph
-        members: dict[str, list[Concept]] = {str(scheme): [] for scheme in graph.subjects(RDF.type, SKOS.ConceptScheme)}
-        for subject in graph.subjects(RDF.type, SKOS.Concept):
-            concept = self.concept(subject)
-            members.setdefault(concept.scheme, []).append(concept)
-        return {
-            iri: Scheme(
-                iri=iri,
-                labels=self.texts(URIRef(iri), SKOS.prefLabel),
-                facet=str(graph.value(URIRef(iri), PCN.facet) or ""),
-                order=int(self.number(URIRef(iri), SH.order)),
-                concepts={each.iri: each for each in sorted(concepts, key=lambda c: (c.order, c.iri))},
-                topic=graph.value(URIRef(iri), PCN.topic) is not None,
-                unspotted=graph.value(URIRef(iri), PCN.unspotted) is not None,
-            )
-            for iri, concepts in sorted(members.items())
-        }
-
-    def concept(self, subject: rdflib.term.Node) -> Concept:
-        alternatives: dict[str, list[str]] = {}
-        for label in self.graph.objects(subject, SKOS.altLabel):
-            alternatives.setdefault(_language_of(label), []).append(str(label))
-        return Concept(
-            iri=str(subject),
-            scheme=str(self.graph.value(subject, SKOS.inScheme)),
-            code=str(self.graph.value(subject, SKOS.notation) or str(subject).rsplit("/", 1)[-1]),
-            labels=self.texts(subject, SKOS.prefLabel),
-            alternatives={tag: tuple(sorted(texts)) for tag, texts in sorted(alternatives.items())},
-            definition=self.texts(subject, SKOS.definition) or self.texts(subject, DCTERMS.description),
-            broader=tuple(sorted(str(each) for each in self.graph.objects(subject, SKOS.broader))),
-            order=int(self.number(subject, SH.order)),
-        )
 
     def texts(self, subject: rdflib.term.Node, predicate: URIRef) -> dict[str, str]:
         found = {_language_of(each): str(each) for each in self.graph.objects(subject, predicate)}

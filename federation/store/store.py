@@ -213,45 +213,29 @@ class Store:
         """The newest visible version of a record."""
         return (await self.currents([record], log_id)).get(record)
 
-    async def currents(self, records: Iterable[str], log_id: int) -> dict[str, StoredEntry]:
-        """The newest visible versions of some records, by IRI."""
+    async def currents(self, records: Iterable[str], log_id: int | None = None) -> dict[str, StoredEntry]:
+        """The newest visible versions of some records by IRI, of one log or of whichever holds them."""
         found: dict[str, StoredEntry] = {}
         async with reading(self._engine) as connection:
             for some in _chunks(records):
-                newest = (
-                    sa.select(sa.func.max(schema.entry.c.position).label("position"))
-                    .join(schema.log, schema.log.c.id == schema.entry.c.log_id)
-                    .where(
-                        schema.entry.c.record.in_(some),
-                        schema.entry.c.log_id == log_id,
-                        schema.entry.c.quarantine == "",
-                        schema.entry.c.position < schema.log.c.verified_size,
-                    )
-                    .group_by(schema.entry.c.record)
-                    .subquery()
-                )
-                query = schema.entry.select().join(newest, schema.entry.c.position == newest.c.position)
-                for row in await connection.execute(query.where(schema.entry.c.log_id == log_id)):
+                entry = schema.entry.c
+                conditions = [entry.record.in_(some), *([entry.log_id == log_id] if log_id is not None else [])]
+                for row in await connection.execute(_newest(*conditions)):
                     found[row.record] = entry_of(row)
         return found
 
+    async def of_kind(self, log_id: int, kind: str) -> list[StoredEntry]:
+        """The newest visible versions of all records of a kind in a log, in the order of the log."""
+        entry = schema.entry.c
+        async with reading(self._engine) as connection:
+            rows = await connection.execute(
+                _newest(entry.log_id == log_id, entry.kind == kind).order_by(entry.position)
+            )
+            return [entry_of(row) for row in rows]
+
     async def held(self, records: Iterable[str]) -> set[str]:
         """Those of some records of which a version is visible, whoever published it."""
-        found: set[str] = set()
-        async with reading(self._engine) as connection:
-            for some in _chunks(records):
-                query = (
-                    sa.select(schema.entry.c.record)
-                    .join(schema.log, schema.log.c.id == schema.entry.c.log_id)
-                    .where(
-                        schema.entry.c.record.in_(some),
-                        schema.entry.c.quarantine == "",
-                        schema.entry.c.position < schema.log.c.verified_size,
-                    )
-                    .distinct()
-                )
-                found.update((await connection.execute(query)).scalars())
-        return found
+        return set(await self.currents(records))
 
     async def counts(self, log_id: int) -> dict[str, int]:
         """Visible records of a log by kind; key events are entries but no records."""
@@ -304,6 +288,19 @@ def _with_stale(entries: Iterable[Entry], current: dict[str, int]) -> Iterable[E
         else:
             current[entry.record] = entry.version
             yield entry
+
+
+def _newest(*conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    """The newest visible version of every record for which some conditions hold."""
+    entry = schema.entry.c
+    newest = (
+        sa.select(entry.log_id, sa.func.max(entry.position).label("position"))
+        .join(schema.log, schema.log.c.id == entry.log_id)
+        .where(*conditions, entry.quarantine == "", entry.position < schema.log.c.verified_size)
+        .group_by(entry.log_id, entry.record)
+        .subquery()
+    )
+    return schema.entry.select().join(newest, (entry.log_id == newest.c.log_id) & (entry.position == newest.c.position))
 
 
 def _chunks(records: Iterable[str]) -> Iterator[list[str]]:

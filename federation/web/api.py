@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-from collections.abc import Mapping
 from typing import Any
 
 from aiohttp import web
 
 from federation.errors import InvalidRequest, NotAllowed, TooLarge, TooSlow
+from federation.exchange.documents import drafts_in
 from federation.records import jsonld
-from federation.records.draft import Draft, Place
 from federation.web.keys import CONFIG, FOLLOWER, PUBLISHER, STORE, TOKEN
 
 
@@ -36,26 +35,6 @@ async def publish(request: web.Request) -> web.Response:
     }
     headers = {"Location": outcome.published[0][0]} if len(outcome.published) == 1 else {}
     return web.json_response(answer, status=201 if outcome.published else 200, headers=headers)
-
-
-def drafts_in(document: Any, name: str = "") -> list[Draft]:
-    """The drafts of a JSON document, one or a list of them; their faults say which of them is meant.
-
-    Raises InvalidRequest when one is not an object with kind and slug.
-    """
-    every = document if isinstance(document, list) else [document]
-    return [_draft_of(each, number, name) for number, each in enumerate(every, 1)]
-
-
-def _draft_of(document: Any, number: int, name: str) -> Draft:
-    place = ", ".join(part for part in (name, f"record {number}") if part)
-    if not isinstance(document, Mapping):
-        raise InvalidRequest(f"In {place}: a record is a JSON object.", remedy='Send {"kind": …, "slug": …, …}.')
-    kind, slug = document.get("kind"), document.get("slug")
-    if not isinstance(kind, str) or not isinstance(slug, str):
-        raise InvalidRequest(f"In {place}: a record needs a kind and a slug, both as text.")
-    values = {key: value for key, value in document.items() if key not in ("kind", "slug")}
-    return Draft(kind, slug, values, Place(f"{place} ({kind[:40]}/{slug[:60]})"))
 
 
 def _check_token(request: web.Request) -> None:

@@ -252,8 +252,19 @@ class _View:
             if title:
                 return Cell(title, url=pages.link(path, self.request))
             return Cell(value, url=pages.safe_url(value), outside=True)
-        short = value.removeprefix(each.code_space) if each.code_space else _short(value)
-        return Cell(short, url=pages.safe_url(value), help=value, outside=True)
+        if each.code_space:
+            return self.code(each, value)
+        return Cell(_short(value), url=pages.safe_url(value), help=value, outside=True)
+
+    def code(self, each: Field, value: str) -> Cell:
+        """A code of somebody else's list, with its name there or that of the group it belongs to."""
+        short = value.removeprefix(each.code_space)
+        concept = self.vocabulary.code_named(value, each)
+        if concept is None:
+            return Cell(short, url=pages.safe_url(value), help=value, outside=True)
+        name = self.language.pick(concept.labels)
+        versions = f"{concept.scheme.rsplit('/', 1)[-1].upper()} {', '.join(concept.versions)}"
+        return Cell(f"{name} ({short})", url=pages.safe_url(value), help=versions if concept.versions else value)
 
     def concept(self, iri: str) -> Cell:
         concept = self.vocabulary.concepts.get(iri)

@@ -126,7 +126,9 @@ def _slugs() -> SearchStrategy[str]:
 
 def _texts(field: Field) -> SearchStrategy[str]:
     letters = st.sampled_from(_LETTERS + ("" if field.pattern else "\n\t"))
-    anything = st.characters(codec="utf-8", exclude_categories=("Cc",) if field.pattern else ())
+    control = ("Cc",) if field.pattern else ()
+    turning = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+    anything = st.characters(codec="utf-8", exclude_categories=control, exclude_characters=turning)
     texts = st.text(letters, min_size=1, max_size=24) | st.text(anything, min_size=1, max_size=12)
     return texts.filter(lambda text: unicodedata.normalize("NFC", text).strip() != "")
 
@@ -141,6 +143,9 @@ def _concepts(field: Field) -> SearchStrategy[str]:
 
 
 def _addresses(field: Field) -> SearchStrategy[str]:
+    listed = VOCABULARY.schemes.get(field.code_list)
+    if listed is not None and listed.complete:
+        return st.sampled_from(list(listed.concepts))
     if field.pattern is not None and not field.pattern.pattern.startswith("^https?"):
         return st.from_regex(re.compile(field.pattern.pattern, re.ASCII), fullmatch=True).map(str.strip)
     path = st.text("abcxyz0123456789åøéü-._~/&=+", max_size=30)
@@ -200,7 +205,7 @@ def some_value(field: Field, number: int = 0) -> Term:
     if field.type is FieldType.RECORD:
         return NAMING.record(field.refers_to[0], f"other-{number}")
     if field.type is FieldType.IRI:
-        return _SOME_ADDRESS.get(field.code_space or field.name, "https://source.example/{}").format(number)
+        return _SOME_ADDRESS.get(field.code_space or field.name, "https://source.example/{}").format(number + 1)
     made: Term = (_SOME_LITERAL.get(field.name) or _SOME_LITERAL[field.type])(number)
     return made
 
@@ -208,7 +213,7 @@ def some_value(field: Field, number: int = 0) -> Term:
 _KEYS = "z6Mk" + "a" * 43
 _SOME_ADDRESS = {
     "publisher": "did:web:flanders{}.example",
-    "http://data.europa.eu/nuts/code/": "http://data.europa.eu/nuts/code/BE{}",
+    "http://data.europa.eu/nuts/code/": "http://data.europa.eu/nuts/code/DK0{}",
     "http://data.europa.eu/cpv/cpv/": "http://data.europa.eu/cpv/cpv/4521000{}",
 }
 _SOME_LITERAL: dict[Any, Any] = {

@@ -259,6 +259,17 @@ def test_a_code_of_the_wrong_form_is_refused(values_):
     assert only_fault(pilot("a", **values_)).field == next(iter(values_))
 
 
+@pytest.mark.parametrize("code", ["UKM75", "NL36", "NL310", "BE213", "City of Edinburgh"])
+def test_a_region_of_any_version_of_nuts_is_known_by_code_or_name(code):
+    (found,) = values(pilot("a", nuts=code), "nuts")
+    assert found.startswith("http://data.europa.eu/nuts/code/")
+
+
+def test_a_region_that_does_not_exist_names_the_nearest():
+    fault = only_fault(pilot("a", nuts="UKM99"))
+    assert "UKM9" in fault.remedy
+
+
 def test_the_licence_of_the_node_and_the_language_of_the_title_are_filled_in():
     assert values(pilot("a"), "license") == [LICENCE]
     assert values(pilot("a", language="da", title="Bro"), "language") == [

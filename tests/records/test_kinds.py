@@ -53,7 +53,7 @@ def test_the_code_lists_are_those_of_the_project_with_budget_and_staff_added():
 def test_the_other_lists_are_those_that_fields_need():
     others = {scheme.name for scheme in VOCABULARY.schemes.values()} - set(SCHEMES)
     assert others == {
-        *("country", "language", "unit"),
+        *("country", "language", "unit", "nuts", "cpv"),
         *("answer", "criterion-kind", "decision", "organisation-type"),
     }
     assert all(VOCABULARY.scheme_named(name).concepts for name in others)
@@ -89,7 +89,9 @@ def test_the_codes_of_a_list_are_distinct_and_find_their_concept(scheme):
     assert [each.iri for each in scheme.concepts.values() if scheme.find(each.code) is not each] == []
 
 
-@pytest.mark.parametrize("scheme", VOCABULARY.schemes.values(), ids=lambda scheme: scheme.name)
+@pytest.mark.parametrize(
+    "scheme", [each for each in VOCABULARY.schemes.values() if not each.complete], ids=lambda scheme: scheme.name
+)
 def test_the_labels_of_a_list_are_distinct_in_every_language(scheme):
     for language in LANGUAGES:
         labels = [each.labels[language].casefold() for each in scheme.concepts.values()]
@@ -97,15 +99,40 @@ def test_the_labels_of_a_list_are_distinct_in_every_language(scheme):
 
 
 def test_every_concept_of_our_own_lists_lies_under_its_list():
-    ours = [each for each in VOCABULARY.concepts.values() if each.scheme.startswith(PROCIRC)]
+    ours = [each for each in VOCABULARY.concepts.values() if each.scheme.startswith(PROCIRC) and not each.versions]
     assert [each.iri for each in ours if not each.iri.startswith(each.scheme + "/")] == []
 
 
-def test_every_broader_concept_exists_in_the_same_list():
+def test_every_broader_concept_exists_in_the_same_list_or_is_a_country():
     concepts = VOCABULARY.concepts
-    broader = [(each.scheme, other) for each in concepts.values() for other in each.broader]
+    broader = [(each, concepts[other]) for each in concepts.values() for other in each.broader]
     assert broader
-    assert [other for scheme, other in broader if concepts[other].scheme != scheme] == []
+    beyond = [(each.code, other) for each, other in broader if other.scheme != each.scheme]
+    assert {VOCABULARY.schemes[other.scheme].name for _, other in beyond} == {"country"}
+    assert {len(code) for code, _ in beyond} == {2}
+
+
+@pytest.mark.parametrize(
+    ("code", "versions"),
+    [("UKM75", ("2016", "2021")), ("NL36", ("2024",)), ("NL310", ("2021",)), ("NO0A", ("2021", "2024"))],
+)
+def test_a_region_says_in_which_versions_of_nuts_it_is(code, versions):
+    assert VOCABULARY.scheme_named("nuts").find(code).versions == versions
+
+
+@pytest.mark.parametrize("scheme", VOCABULARY.schemes.values(), ids=lambda scheme: scheme.name)
+def test_every_list_is_defined_in_every_language_and_so_is_every_concept_that_is_not_a_code_of_others(scheme):
+    assert complete(scheme.definition)
+    if scheme.name not in ("nuts", "cpv"):
+        assert [each.iri for each in scheme.concepts.values() if not complete(each.definition)] == []
+
+
+@pytest.mark.parametrize(
+    ("code", "name"), [("39130000", "39130000"), ("39135100", "39130000"), ("03110000", "03000000")]
+)
+def test_a_code_without_a_name_is_called_by_the_group_above_it(code, name):
+    field = VOCABULARY.fields["cpv"]
+    assert VOCABULARY.code_named(field.code_space + code, field).code == name
 
 
 def test_no_concept_is_broader_than_itself():
