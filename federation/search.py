@@ -141,6 +141,18 @@ class Search:
             for iri in unit.concepts:
                 yield unit.surface, self._vocabulary.label(iri, language)
 
+    async def referring(self, iri: str, most: int) -> list[Hit]:
+        """The records that refer to one, newest first."""
+        return await asyncio.to_thread(self._referring, iri, most)
+
+    def _referring(self, iri: str, most: int) -> list[Hit]:
+        searcher = self._index.searcher()
+        query = tantivy.Query.term_query(self._index.schema, "mentions", iri, "basic")
+        result = searcher.search(query, most, False, order_by_field="published")
+        explainer = Explainer((), self._index.concepts, "en")
+        found = (displayed(searcher.doc(address), self._index.concepts) for _, address in result.hits)
+        return [self._hit(each, explainer, "en", 0.0) for each in found]
+
     # Facets
 
     def _countings(self, request: Request) -> list[tuple[list[str], str]]:

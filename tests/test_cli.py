@@ -176,7 +176,7 @@ def table(folder: Path, text: str, name: str = "pilot.csv") -> Path:
 
 COMMANDS = [
     ["init"], ["serve"], ["import"], ["publish"], ["sync"], ["search"], ["peers"], ["peers", "list"], ["verify"],
-    ["rebuild"], ["check-config"], ["demo"],
+    ["rebuild"], ["check-config"], ["demo"], ["export"],
 ]  # fmt: skip
 
 

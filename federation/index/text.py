@@ -31,7 +31,7 @@ from federation.records.record import Record, assemble
 from federation.records.vocabulary import vocabulary_files
 
 log = structlog.get_logger(__name__)
-LAYOUT: Final = 4
+LAYOUT: Final = 5
 """Rises when documents are built differently."""
 TAGS: Final = (*ANALYSED, UNKNOWN)
 KIND_FACET, NODE_FACET = "kind", "node"
@@ -63,6 +63,7 @@ def facet_field(name: str) -> str:
 def _schema(vocabulary: Vocabulary) -> tantivy.Schema:
     builder = tantivy.SchemaBuilder()
     builder.add_text_field("key", tokenizer_name="raw", index_option="basic")
+    builder.add_text_field("mentions", tokenizer_name="raw", index_option="basic")
     builder.add_bytes_field("display", stored=True)
     builder.add_integer_field("published", fast=True)
     for tag in TAGS:
@@ -85,7 +86,11 @@ def document(source: Source, concepts: Concepts) -> tuple[str, dict[str, Any]] |
     if kind is None or kind.managed:
         return None
     published = datetime.fromisoformat(source.published)
-    fields: dict[str, Any] = {"key": [record.iri], "published": [int(published.timestamp())]}
+    fields: dict[str, Any] = {
+        "key": [record.iri],
+        "published": [int(published.timestamp())],
+        "mentions": _mentions(record, kind),
+    }
     named: dict[str, list[list[str]]] = {}
     texts = {role: _texts(record, kind, role) for role in ("title", "text")}
     for role, by_language in texts.items():
@@ -142,6 +147,12 @@ def _texts(record: Record, kind: Kind, role: str) -> dict[str, str]:
             for tag, text in record.texts(each.path).items():
                 found.setdefault(tag, []).append(text)
     return {tag: "\n".join(parts) for tag, parts in found.items()}
+
+
+def _mentions(record: Record, kind: Kind) -> list[str]:
+    """The records that a record refers to."""
+    fields = (each for each in kind.fields if each.type is FieldType.RECORD)
+    return list(dict.fromkeys(str(value) for each in fields for value in record.values(each.path)))
 
 
 def _concepts(record: Record, concepts: Concepts) -> list[str]:

@@ -9,16 +9,18 @@ from typing import Final
 from aiohttp import web
 
 from federation.errors import NotFound
+from federation.index.explanation import plain_text
 from federation.records import jsonld
 from federation.records.canonical import Literal, Term, nodes_of, read
 from federation.records.kinds import Field, FieldType, Kind, Vocabulary, in_language
 from federation.records.record import Record, address_of, assemble
 from federation.store.rows import Log, StoredEntry
 from federation.store.store import Store
-from federation.web import pages
-from federation.web.keys import CONFIG, LOG, SEARCH, STORE, WORKERS
+from federation.web import pages, standing
+from federation.web.keys import CLOCK, CONFIG, LOG, SEARCH, STORE, WORKERS
 from federation.web.locale import Language
 from federation.web.negotiate import choose, is_current
+from federation.web.search import url_of
 
 HTML: Final = "text/html"
 SUFFIXES: Final = {
@@ -146,8 +148,30 @@ async def _page(request: web.Request, entry: StoredEntry, log: Log) -> web.Respo
         "state": state,
         "data_path": _local_path(record.iri, log),
         "published_by": language.pick(request.app[CONFIG].region(log.name)),
+        **await _standing(request, record, language),
     }
     return pages.page(request, "record.html", context)
+
+
+async def _standing(request: web.Request, record: Record, language: Language) -> dict[str, object]:
+    """How things stand with a record, what refers to it, and what that adds up to."""
+    vocabulary, store = request.app[WORKERS].tools.vocabulary, request.app[STORE]
+    today = request.app[CLOCK]().date()
+    found = (await standing.standings(store, {record.iri: record}, vocabulary, today)).get(record.iri)
+    counted = [each.pilot for each in found.counted] if found is not None else []
+    references = await standing.references(request.app[SEARCH], record, language, vocabulary)
+    members = [hit for each in references for hit in each.hits] if record.kind == "initiative" else []
+    stand, sums = await standing.summary(store, members, language, vocabulary, today)
+    return {
+        "standing": found,
+        "counted_names": await titles(counted, store, language.tag),
+        "references": references,
+        "stand": stand,
+        "sums": sums,
+        "number_range": standing.number_range,
+        "url_of": lambda hit: pages.link(url_of(hit), request),
+        "plain_text": plain_text,
+    }
 
 
 def _local_path(iri: str, log: Log) -> str:

@@ -11,10 +11,11 @@ from aiohttp import web
 
 from federation.errors import Fault, InvalidRequest
 from federation.index.explanation import marked_html, plain_text
+from federation.records.kinds import Vocabulary
 from federation.records.values import nearest
 from federation.search import MAX_LIMIT, MAX_OFFSET, Found, Hit, Request
-from federation.web import pages
-from federation.web.keys import CONFIG, SEARCH
+from federation.web import pages, standing
+from federation.web.keys import CLOCK, CONFIG, SEARCH, STORE, WORKERS
 
 PAGE_SIZE: Final = 20
 SHOWN: Final = 8
@@ -41,8 +42,10 @@ async def api(request: web.Request) -> web.Response:
     """``/api/search``: see design section 10 for the shape of the answer."""
     wanted = _api_request(request)
     found = await request.app[SEARCH].search(wanted)
+    stand = await _stand(request, found)
     headers = {"Access-Control-Allow-Origin": "*", "Cache-Control": "no-cache"}
-    body = orjson.dumps(_document(found, request.app[CONFIG].base))
+    vocabulary = request.app[WORKERS].tools.vocabulary
+    body = orjson.dumps(_document(found, request.app[CONFIG].base, stand, wanted.language, vocabulary))
     return web.Response(body=body, content_type="application/json", charset="utf-8", headers=headers)
 
 
@@ -72,7 +75,14 @@ def _number(request: web.Request, name: str, default: int, most: int, faults: li
     return default
 
 
-def _document(found: Found, base: str) -> Mapping[str, Any]:
+async def _stand(request: web.Request, found: Found) -> dict[str, str]:
+    vocabulary = request.app[WORKERS].tools.vocabulary
+    return await standing.of_hits(request.app[STORE], found.hits, vocabulary, request.app[CLOCK]().date())
+
+
+def _document(
+    found: Found, base: str, stand: Mapping[str, str], language: str, vocabulary: Vocabulary
+) -> Mapping[str, Any]:
     return {
         "total": found.total,
         "items": [
@@ -85,6 +95,11 @@ def _document(found: Found, base: str) -> Mapping[str, Any]:
                 "score": hit.score,
                 "because": [each.as_dict() for each in hit.because],
                 "url": base + url_of(hit),
+                **(
+                    {"standing": {"concept": stand[hit.id], "label": vocabulary.label(stand[hit.id], language)}}
+                    if hit.id in stand
+                    else {}
+                ),
             }
             for hit in found.hits
         ],
@@ -111,6 +126,7 @@ async def page(request: web.Request) -> web.Response:
         "text": text,
         "filters": filters,
         "found": found,
+        "stand": await _stand(request, found),
         "page_number": current,
         "last_page": last,
         "first": wanted.offset + 1 if found.hits else 0,

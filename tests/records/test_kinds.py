@@ -50,11 +50,12 @@ def test_the_code_lists_are_those_of_the_project_with_budget_and_staff_added():
     assert (len(SCHEMES), sum(SCHEMES.values())) == (21, 261)
 
 
-def test_the_other_lists_are_those_that_fields_need():
+def test_the_other_lists_are_those_that_fields_need_and_that_are_derived():
     others = {scheme.name for scheme in VOCABULARY.schemes.values()} - set(SCHEMES)
     assert others == {
         *("country", "language", "unit", "nuts", "cpv"),
         *("answer", "criterion-kind", "decision", "organisation-type"),
+        *("fulfilment", "not-counted", "progress", "validity", "openness"),
     }
     assert all(VOCABULARY.scheme_named(name).concepts for name in others)
 

@@ -11,6 +11,7 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
 from federation.errors import FederationError
+from federation.exchange.workbook import TEXTS as WORKBOOK
 from federation.records.kinds import LANGUAGES
 from federation.web.locale import FOLDER, Locales
 from federation.web.pages import FOLDER as PAGES
@@ -24,14 +25,14 @@ def placeholders(text: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def messages() -> list[str | tuple[str, str]]:
-    """Every text that pages may show: those of the templates (pairs of one and many) and the titles of errors."""
+    """Every text that pages may show: those of templates (pairs of one and many), titles of errors, words of workbooks."""
     found = extract_from_dir(
         str(PAGES / "templates"),
         [("**.html", "jinja2.ext:babel_extract")],
         {"**.html": {"trim_blocks": "true", "lstrip_blocks": "true", "silent": "false"}},
     )
     titles = [error.title for error in family(FederationError) if error.fault_of != "peer"]
-    return list(dict.fromkeys([*(message for _, _, message, _, _ in found), *titles]))
+    return list(dict.fromkeys([*(message for _, _, message, _, _ in found), *titles, *WORKBOOK]))
 
 
 def family(error: type[FederationError]) -> list[type[FederationError]]:
