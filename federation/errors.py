@@ -157,6 +157,11 @@ class TooSlow(FederationError):
     exit, fault_of = Exit.INVALID_INPUT, "caller"
 
 
+class TooMany(FederationError):
+    slug, title, status = "too-many", "Too many attempts", 429
+    exit, fault_of = Exit.INVALID_INPUT, "caller"
+
+
 class NotFound(FederationError):
     slug, title, status = "not-found", "There is nothing here", 404
     exit, fault_of = Exit.INVALID_INPUT, "caller"

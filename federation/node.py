@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import gc
 import hashlib
@@ -37,6 +38,7 @@ from federation.store.store import Store, open_store
 from federation.sync import Syncer, is_due
 from federation.web import keys, pages, problems, routes
 from federation.web.locale import Locales
+from federation.web.sessions import Sessions
 from federation.workers import Tools, Workers, open_workers
 
 KEEPALIVE: Final = 15
@@ -44,6 +46,8 @@ KEEPALIVE: Final = 15
 FOLLOW_EVERY: Final = 2
 """Seconds between two looks at the logs by the index, for what other processes published."""
 TOKEN_FILE: Final = "api.token"  # noqa: S105 - the name of a file, not a token
+SESSION_FILE: Final = "session.key"
+"""What signs the sessions of people who log in."""
 log = structlog.get_logger(__name__)
 
 
@@ -89,11 +93,8 @@ async def init(config: Config, *, clock: Clock = now, tools: Tools | None = None
     """
     try:
         config.data.mkdir(mode=0o750, parents=True, exist_ok=True)
-        token = config.data / TOKEN_FILE
-        if not token.exists():
-            descriptor = os.open(token, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w", encoding="ascii") as file:
-                file.write(secrets.token_urlsafe(32) + "\n")
+        for name in (TOKEN_FILE, SESSION_FILE):
+            _secret(config.data / name)
     except OSError as error:
         raise StorageFailed(
             f"The data directory {config.data} cannot be written: {error}.",
@@ -209,10 +210,21 @@ def application(node: Node) -> web.Application:
     app[keys.LOCALES] = Locales(config.languages, config.language)
     app[keys.CLOCK] = node.clock
     app[keys.TOKEN] = _token_digest(config.data / TOKEN_FILE)
+    app[keys.SESSIONS] = Sessions(node.store.in_house, _secret(config.data / SESSION_FILE))
     app[keys.READY] = ["the index is catching up"]
     pages.set_up(app)
     routes.add(app)
     return app
+
+
+def _secret(path: Path) -> str:
+    """A random text in a file that only its owner can read; made where there is none yet."""
+    if not path.exists():
+        with contextlib.suppress(FileExistsError):  # another process was first
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w", encoding="ascii") as file:
+                file.write(secrets.token_urlsafe(32) + "\n")
+    return path.read_text("ascii").strip()
 
 
 def _token_digest(path: Path) -> str:

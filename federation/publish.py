@@ -20,7 +20,7 @@ from federation.log import keys as key_events
 from federation.log.trust import Entry
 from federation.records import rules
 from federation.records.canonical import XSD, Literal, Triple, check_size, nodes_of, read, write
-from federation.records.draft import Draft, Place, statements
+from federation.records.draft import Draft, Place, restricted_texts, statements
 from federation.records.kinds import FieldType, Vocabulary
 from federation.records.proof import Signer, sign
 from federation.records.record import ISSUED, MODIFIED, PUBLISHER, VERSION, assemble
@@ -267,7 +267,16 @@ class Publisher:
             _refuse(total)
             # All in one transaction: a full disk or a crash leaves either every record or none.
             await self._write(drafts, waiting, total)
+        await self._keep_restricted(drafts, total)
         return total
+
+    async def _keep_restricted(self, drafts: Sequence[Draft], total: Outcome) -> None:
+        """Keep what only our own people may see; after the records, and again with every import."""
+        accepted = {iri for iri, _ in total.published} | set(total.unchanged)
+        vocabulary = self._workers.tools.vocabulary
+        named = ((self._naming.record(each.kind, str(each.slug)), each) for each in drafts)
+        kept = {iri: restricted_texts(each, vocabulary) for iri, each in named if iri in accepted}
+        await self._store.in_house.keep(kept)
 
     async def _missing(self, drafts: Sequence[Draft], waiting: Iterable[Prepared]) -> list[Fault]:
         """A warning for every record that is referred to and neither held nor among these drafts."""

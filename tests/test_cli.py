@@ -176,7 +176,7 @@ def table(folder: Path, text: str, name: str = "pilot.csv") -> Path:
 
 COMMANDS = [
     ["init"], ["serve"], ["import"], ["publish"], ["sync"], ["search"], ["peers"], ["peers", "list"], ["verify"],
-    ["rebuild"], ["check-config"], ["demo"], ["export"],
+    ["rebuild"], ["check-config"], ["demo"], ["export"], ["restricted"], ["accounts"],
 ]  # fmt: skip
 
 
@@ -190,7 +190,7 @@ def test_every_command_explains_itself(procirc: Run, command: list[str]):
 
 def test_every_command_is_among_those_tried(procirc: Run):
     listed = {command.name or command.callback.__name__ for command in commands.app.registered_commands}
-    assert {name.rstrip("_") for name in listed} | {"peers"} == {command[0] for command in COMMANDS}
+    assert {name.rstrip("_") for name in listed} | {"peers", "accounts"} == {command[0] for command in COMMANDS}
 
 
 def test_the_version_is_told(procirc: Run):

@@ -53,7 +53,8 @@ class Table:
 
 def template(kind: Kind, vocabulary: Vocabulary, languages: Sequence[str]) -> list[Table]:
     """Empty tables of a kind and its parts, texts in some languages."""
-    tables = [Table(kind, None, [Column("slug"), *_every(kind, languages)], [])]
+    restricted = [Column(each.name, each, tag) for each in kind.restricted for tag in languages]
+    tables = [Table(kind, None, [Column("slug"), *_every(kind, languages), *restricted], [])]
     for each in kind.fields:
         if each.type is FieldType.PART:
             columns = [Column("of"), Column("slug"), *_every(vocabulary.parts[each.part], languages)]

@@ -187,7 +187,7 @@ def _has_default(each: Field) -> bool:
 def headers_of(kind: Kind) -> dict[str, Field]:
     """The fields of a kind by what the header of their column may be, in lower case."""
     known: dict[str, Field] = {}
-    for each in kind.fields:
+    for each in (*kind.fields, *kind.restricted):
         if not each.managed and each.type is not FieldType.PART:
             known[each.name.lower()] = each
     for each in list(known.values()):

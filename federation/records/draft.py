@@ -87,9 +87,23 @@ def statements(draft: Draft, vocabulary: Vocabulary, naming: Naming) -> tuple[li
     if not _good_slug(draft, reading):
         return [], reading.faults
     subject = naming.record(kind.name, draft.slug)
+    for each in kind.restricted:
+        if each.name in draft.values:
+            _texts(draft, each, draft.values[each.name], reading)  # judged here, kept elsewhere: never a statement
     triples = _node(draft, subject, kind, reading)
     triples += _defaults(triples, subject, kind, vocabulary, naming)
     return triples, reading.faults
+
+
+def restricted_texts(draft: Draft, vocabulary: Vocabulary) -> dict[tuple[str, str], str]:
+    """What a draft without faults says for people of the home node alone, by field and language."""
+    kind = vocabulary.kinds[draft.kind]
+    return {
+        (each.name, tag.lower()): clean(text)
+        for each in kind.restricted
+        for tag, text in draft.values.get(each.name, {}).items()
+        if text
+    }
 
 
 def _good_slug(draft: Draft, reading: _Reading) -> bool:
@@ -108,6 +122,8 @@ def _node(draft: Draft, subject: str, kind: Kind, reading: _Reading) -> list[Tri
     triples: list[Triple] = [(subject, TYPE, kind.iri)]
     for name, value in draft.values.items():
         each = kind.by_name.get(name)
+        if any(name == other.name for other in kind.restricted):
+            continue
         if each is None or each.managed:
             _unknown_field(draft, name, kind, reading)
         elif each.type is FieldType.PART:

@@ -180,6 +180,8 @@ class Kind:
     help: Texts
     order: float
     managed: bool
+    restricted: tuple[Field, ...] = ()
+    """Texts that only people of the home node may see: never part of a record."""
 
     @cached_property
     def by_path(self) -> Mapping[str, Field]:

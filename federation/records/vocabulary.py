@@ -179,7 +179,15 @@ class _Reader:
             help=self.texts(shape, RDFS.comment),
             order=self.number(shape, SH.order),
             managed=graph.value(shape, PCN.managed) is not None,
+            restricted=self.restricted(shape),
         )
+
+    def restricted(self, shape: rdflib.term.Node) -> tuple[Field, ...]:
+        beside = self.graph.subjects(PCN.restrictedOf, shape)
+        fields = [self.field(each, set(), set()) for other in beside for each in self.graph.objects(other, SH.property)]
+        if any(each.type is not FieldType.TEXT for each in fields):
+            raise Misconfigured(f"What <{shape}> keeps restricted must be texts (rdf:langString).")
+        return tuple(sorted(fields, key=lambda each: (each.order, each.name)))
 
     def any_of(self, properties: Iterable[rdflib.term.Node]) -> tuple[tuple[str, ...], ...]:
         rules = []

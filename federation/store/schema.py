@@ -68,3 +68,21 @@ peer: Final = sa.Table(
     sa.Column("claimed_size", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("etag", sa.Text, nullable=False, server_default=""),
 )
+
+account: Final = sa.Table(
+    "account",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    # An Argon2 hash with its parameters; the password itself is nowhere.
+    sa.Column("password", sa.Text, nullable=False),
+    sa.Column("created", sa.Text, nullable=False),
+)
+
+restricted: Final = sa.Table(
+    "restricted",
+    metadata,
+    sa.Column("record", sa.Text, primary_key=True),
+    sa.Column("field", sa.Text, primary_key=True),
+    sa.Column("language", sa.Text, primary_key=True),
+    sa.Column("text", sa.Text, nullable=False),
+)

@@ -23,6 +23,7 @@ from federation.log.merkle import Frontier
 from federation.log.trust import Entry, Standing
 from federation.store import schema
 from federation.store.engine import open_engine, reading, writing
+from federation.store.in_house import InHouse
 from federation.store.rows import Log, PeerState, StoredEntry, entry_of, log_of
 
 _CHUNK: Final = 400
@@ -41,6 +42,7 @@ class Store:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self.in_house = InHouse(engine)
 
     # Logs
 

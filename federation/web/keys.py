@@ -11,6 +11,7 @@ from federation.search import Follower, Search
 from federation.store.rows import Log
 from federation.store.store import Store
 from federation.web.locale import Locales
+from federation.web.sessions import Sessions
 from federation.workers import Workers
 
 CONFIG: web.AppKey[Config] = web.AppKey("config", Config)
@@ -28,3 +29,4 @@ TOKEN: web.AppKey[str] = web.AppKey("token", str)
 """SHA-256 of the token that may publish, hexadecimal."""
 READY: web.AppKey[list[str]] = web.AppKey("ready")
 """What still keeps the node from being ready, in words; empty when it is."""
+SESSIONS: web.AppKey[Sessions] = web.AppKey("sessions", Sessions)

@@ -16,7 +16,7 @@ from federation.records.kinds import Field, FieldType, Kind, Vocabulary, in_lang
 from federation.records.record import Record, address_of, assemble
 from federation.store.rows import Log, StoredEntry
 from federation.store.store import Store
-from federation.web import pages, standing
+from federation.web import accounts, pages, standing
 from federation.web.keys import CLOCK, CONFIG, LOG, SEARCH, STORE, WORKERS
 from federation.web.locale import Language
 from federation.web.negotiate import choose, is_current
@@ -149,8 +149,26 @@ async def _page(request: web.Request, entry: StoredEntry, log: Log) -> web.Respo
         "data_path": _local_path(record.iri, log),
         "published_by": language.pick(request.app[CONFIG].region(log.name)),
         **await _standing(request, record, language),
+        **await _restricted(request, record, kind, language, own=log.own),
     }
-    return pages.page(request, "record.html", context)
+    response = pages.page(request, "record.html", context)
+    if context["person"]:
+        response.headers["Cache-Control"] = "private, no-store"
+    return response
+
+
+async def _restricted(
+    request: web.Request, record: Record, kind: Kind, language: Language, *, own: bool
+) -> dict[str, object]:
+    """What only people of the home node see of a record, if it is ours and they have logged in."""
+    person = await accounts.person(request) if own and kind.restricted else ""
+    texts = await request.app[STORE].in_house.texts(record.iri) if person else {}
+    lines = []
+    for each in kind.restricted:
+        tag, text = in_language({tag: text for (name, tag), text in texts.items() if name == each.name}, language.tag)
+        if text:
+            lines.append(Line(language.pick(each.labels), language.pick(each.help), (Cell(text, tag),)))
+    return {"person": person, "restricted": lines}
 
 
 async def _standing(request: web.Request, record: Record, language: Language) -> dict[str, object]:

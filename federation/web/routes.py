@@ -7,7 +7,7 @@ from typing import Final
 
 from aiohttp import web
 
-from federation.web import api, feed, health, log, network, records, search, vocabulary
+from federation.web import accounts, api, feed, health, log, network, records, search, vocabulary
 from federation.web.pages import FOLDER
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -26,8 +26,13 @@ GET: Final[tuple[tuple[str, Handler], ...]] = (
     ("/feed/{section}/{page}", feed.page),
     ("/.well-known/did.json", log.did_document),
     ("/vocab/", vocabulary.index),
+    ("/vocab/ns", vocabulary.ontology),
+    (r"/vocab/ns{suffix:\.(ttl|jsonld)}", vocabulary.ontology),
+    ("/vocab/kind/{name}", vocabulary.kind),
+    ("/vocab/list/{name}", vocabulary.code_list),
     ("/vocab/{path:.+}", vocabulary.file),
     ("/network", network.page),
+    ("/login", accounts.page),
     ("/health/live", health.live),
     ("/health/ready", health.ready),
 )
@@ -38,4 +43,6 @@ def add(app: web.Application) -> None:
     for path, handler in GET:
         app.router.add_get(path, handler)
     app.router.add_post("/api/records", api.publish)
+    app.router.add_post("/login", accounts.log_in)
+    app.router.add_post("/logout", accounts.log_out)
     app.router.add_static("/static/", FOLDER / "static", append_version=False)

@@ -25,7 +25,7 @@ def placeholders(text: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def messages() -> list[str | tuple[str, str]]:
-    """Every text that pages may show: those of templates (pairs of one and many), titles of errors, words of workbooks."""
+    """Every text that pages may show: of templates (pairs of one and many), titles of errors, workbooks."""
     found = extract_from_dir(
         str(PAGES / "templates"),
         [("**.html", "jinja2.ext:babel_extract")],

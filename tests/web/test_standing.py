@@ -26,6 +26,9 @@ PROMISE = Draft(
 )  # fmt: skip
 
 
+HTML = {"Accept": "text/html"}
+
+
 def figures(value: int) -> list[dict[str, Any]]:
     shared = {"indicator": "waste-avoided", "observationRole": "measured", "unit": "kg", "evidenceLevel": "claimed"}
     return [{"slug": "waste", "value": value, **shared}]
@@ -48,7 +51,7 @@ def opportunity(slug: str, closes: str) -> Draft:
 async def page(node: TestNode, path: str) -> str:
     async with (
         aiohttp.ClientSession() as session,
-        session.get(node.base + path, headers={"Accept": "text/html"}) as got,
+        session.get(node.base + path, headers=HTML) as got,
     ):
         assert got.status == 200
         return " ".join(Page(await got.text()).one("main").text.split())
@@ -83,10 +86,8 @@ async def test_an_opportunity_is_never_listed_as_open_after_its_closing_day(star
     await node.node.follower.catch_up()
     async with aiohttp.ClientSession() as session, session.get(f"{node.base}/api/search?kind=opportunity") as answer:
         items = (await answer.json())["items"]
-    assert {each["id"].rpartition("/")[2]: each["standing"]["label"] for each in items} == {
-        "now": "Open",
-        "gone": "Closed",
-    }
+    labels = {each["id"].rpartition("/")[2]: each["standing"]["label"] for each in items}
+    assert labels == {"now": "Open", "gone": "Closed"}
     listed = await page(node, "/search?kind=opportunity&lang=en")
     assert (listed.count("Desks"), listed.count("Closed")) == (2, 1)
     node.clock.forward(days=1)

@@ -1,0 +1,77 @@
+"""Sessions of people who have logged in: signed cookies over Argon2 passwords, with attempts counted."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import deque
+from datetime import datetime, timedelta
+from typing import Final
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from itsdangerous import BadSignature, URLSafeTimedSerializer
+
+from federation.errors import NotAllowed, TooMany
+from federation.store.in_house import InHouse
+
+LASTS: Final = timedelta(hours=10)
+ATTEMPTS: Final = 10
+"""Failed attempts from one address within WITHIN; more are refused unread."""
+WITHIN: Final = timedelta(minutes=5)
+_REMEMBERED: Final = 10_000
+_HASHER: Final = PasswordHasher()
+_NOBODY: Final = _HASHER.hash("nobody has this password")
+"""What the password of an unknown name is compared with, so that it takes as long."""
+
+
+def hashed(password: str) -> str:
+    """The Argon2 hash of a password, as it is stored."""
+    return _HASHER.hash(password)
+
+
+class Sessions:
+    """Checks names, passwords and sessions of one node."""
+
+    def __init__(self, in_house: InHouse, secret: str) -> None:
+        self._in_house = in_house
+        self._signer = URLSafeTimedSerializer(secret, salt="procirc session")
+        self._failed: dict[str, deque[datetime]] = {}
+
+    async def open(self, name: str, password: str, *, address: str, now: datetime) -> str:
+        """A session for a name and password. Raises NotAllowed, and TooMany after many failures."""
+        failed = self._failed.setdefault(address, deque())
+        while failed and failed[0] < now - WITHIN:
+            failed.popleft()
+        if len(failed) >= ATTEMPTS:
+            raise TooMany("Too many attempts to log in.", remedy="Wait five minutes.")
+        known = await self._in_house.password(name)
+        right = await asyncio.to_thread(_matches, known or _NOBODY, password)
+        if not (known and right):
+            failed.append(now)
+            if len(self._failed) > _REMEMBERED:
+                self._failed.pop(next(iter(self._failed)))
+            raise NotAllowed("That name and password do not match.")
+        self._failed.pop(address, None)
+        return str(self._signer.dumps([name, _mark(known)]))
+
+    async def person(self, session: str) -> str:
+        """Whose session it is; empty for one that is over, forged, or of an account that is gone."""
+        try:
+            name, mark = self._signer.loads(session, max_age=int(LASTS.total_seconds()))
+        except (BadSignature, ValueError, TypeError):
+            return ""
+        known = await self._in_house.password(str(name))
+        return str(name) if known and _mark(known) == mark else ""
+
+
+def _matches(known: str, password: str) -> bool:
+    try:
+        return _HASHER.verify(known, password)
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+def _mark(known: str) -> str:
+    """Changes with the password, so that old sessions end; tells nothing of it."""
+    return hashlib.sha256(known.encode()).hexdigest()[:16]
