@@ -8,8 +8,9 @@ Foreign exceptions are translated where they arise; anything else is a defect an
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from dataclasses import field as member
 from enum import IntEnum
 from typing import ClassVar, Final, Literal, Self
 
@@ -41,6 +42,16 @@ class Fault:
     row: int | None = None
     column: str = ""
     severity: Literal["violation", "warning"] = "violation"
+    translations: Mapping[str, str] = member(default_factory=dict, compare=False, repr=False)
+    """Message and remedy in other languages, as far as they are known."""
+
+    def said(self, language: str) -> tuple[str, str]:
+        """Message and remedy in a language, or in English."""
+        text = self.translations.get(language)
+        if text is None:
+            return self.message, self.remedy
+        wrong, point, remedy = text.partition(". ")
+        return wrong + point.strip(), remedy
 
     @property
     def place(self) -> str:
@@ -65,11 +76,12 @@ class Fault:
         text = f"{self.place}: {self.message}" if self.place else self.message
         return f"{text} {self.remedy}" if self.remedy else text
 
-    def as_dict(self) -> dict[str, str | int]:
+    def as_dict(self, language: str = "en") -> dict[str, str | int]:
         """The fault as a member of a problem document; empty parts are left out."""
+        message, remedy = self.said(language)
         pairs = {
-            "message": self.message,
-            "remedy": self.remedy,
+            "message": message,
+            "remedy": remedy,
             "field": self.field,
             "file": self.file,
             "row": self.row,
@@ -109,14 +121,14 @@ class FederationError(Exception):
     def __str__(self) -> str:
         return f"{self.detail} {self.remedy}" if self.remedy else self.detail
 
-    def as_dict(self) -> dict[str, object]:
+    def as_dict(self, language: str = "en") -> dict[str, object]:
         """The error as a member of a document; empty parts are left out."""
         pairs = {
             "type": f"https://w3id.org/procirc/problems/{self.slug}",
             "title": self.title,
             "detail": self.detail,
             "remedy": self.remedy,
-            "errors": [fault.as_dict() for fault in self.faults],
+            "errors": [fault.as_dict(language) for fault in self.faults],
         }
         return {key: value for key, value in pairs.items() if value}
 

@@ -40,13 +40,14 @@ def explain(error: FederationError, *, as_json: bool = False) -> None:
         err.print(f"[green]→[/] {escape(error.remedy)}", highlight=False, soft_wrap=True)
 
 
-def show_faults(faults: Sequence[Fault], *, most: int = 100) -> None:
+def show_faults(faults: Sequence[Fault], *, language: str = "en", most: int = 100) -> None:
     for fault in faults[:most]:
         colour = "red" if fault.severity == "violation" else "yellow"
         place = f"{fault.place}: " if fault.place else ""
-        err.print(f"  [{colour}]•[/] {escape(place)}{escape(fault.message)}", highlight=False, soft_wrap=True)
-        if fault.remedy:
-            err.print(f"    [green]→[/] {escape(fault.remedy)}", highlight=False, soft_wrap=True)
+        message, remedy = fault.said(language)
+        err.print(f"  [{colour}]•[/] {escape(place)}{escape(message)}", highlight=False, soft_wrap=True)
+        if remedy:
+            err.print(f"    [green]→[/] {escape(remedy)}", highlight=False, soft_wrap=True)
     if len(faults) > most:
         err.print(f"  … and {len(faults) - most} more.")
 

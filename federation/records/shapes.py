@@ -224,6 +224,7 @@ def fault_of(finding: Finding, vocabulary: Vocabulary, record: str) -> Fault:
         remedy=explained.remedy,
         field=f"{part}.{name}".strip(".") if part else name,
         severity=finding.severity,
+        translations=rule.messages if (rule := vocabulary.rules.get(finding.constraint)) is not None else {},
     )
 
 

@@ -12,6 +12,7 @@ from aiohttp import web
 from federation.errors import InvalidRequest, NotAllowed, TooLarge, TooSlow
 from federation.exchange.documents import drafts_in
 from federation.records import jsonld
+from federation.web import pages
 from federation.web.keys import CONFIG, FOLLOWER, PUBLISHER, STORE, TOKEN
 
 
@@ -28,10 +29,11 @@ async def publish(request: web.Request) -> web.Response:
         raise InvalidRequest("The list of records is empty.")
     outcome = await request.app[PUBLISHER].publish(drafts)
     await request.app[FOLLOWER].catch_up()
+    language = pages.language_of(request).tag
     answer = {
         "published": [{"id": iri, "position": position} for iri, position in outcome.published],
         "unchanged": outcome.unchanged,
-        "warnings": [fault.as_dict() for fault in outcome.faults],
+        "warnings": [fault.as_dict(language) for fault in outcome.faults],
     }
     headers = {"Location": outcome.published[0][0]} if len(outcome.published) == 1 else {}
     return web.json_response(answer, status=201 if outcome.published else 200, headers=headers)

@@ -77,6 +77,6 @@ async def answer(error: FederationError, request: web.Request, *, status: int = 
     code = status or error.status
     if wants_page:
         return pages.problem_page(request, error, code)
-    document = {**error.as_dict(), "status": code, "instance": request.path}
+    document = {**error.as_dict(pages.language_of(request).tag), "status": code, "instance": request.path}
     text = json.dumps(document, ensure_ascii=False)
     return web.Response(text=text, status=code, content_type=PROBLEM)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from federation.publish import prepare
 from federation.records import rules
 from federation.records.canonical import nodes_of, write
 from federation.records.draft import Draft, statements
@@ -11,7 +12,8 @@ from federation.records.kinds import LANGUAGES
 from federation.records.record import assemble
 from federation.records.rules import RULES
 from federation.records.shapes import fault_of
-from tests.records.authoring import NAMING, VOCABULARY, managed
+from federation.workers import Tools
+from tests.records.authoring import NAMING, NOW, VOCABULARY, managed
 
 
 def broken(kind: str, **values) -> set[str]:
@@ -98,3 +100,13 @@ def test_a_broken_rule_reads_as_a_fault_with_its_field_and_a_remedy():
 )
 def test_years_codes_and_small_counts_are_no_figures(text: str):
     assert "number-as-figure" not in broken("pilot", **PILOT, abstract={"nl": text})
+
+
+def test_a_pilot_is_complete_with_six_fields_that_take_minutes():
+    """Title, organisation, sector, strategy, status and summary: no fault, no warning, from shapes or rules."""
+    six = {
+        "title": {"nl": "Tweedehands stoelen"}, "abstract": {"nl": "De school kocht tweedehands stoelen."},
+        "procurer": "town", "sector": "furniture-school", "strategy": "R3", "status": "in-contract",
+    }  # fmt: skip
+    _, faults = prepare(Tools(VOCABULARY), [Draft("pilot", "chairs", six)], {}, NAMING, NOW)
+    assert faults == []

@@ -263,3 +263,18 @@ async def test_a_peer_that_has_gone_is_told_with_its_reason(start_node):
     assert peer["state"] in ("new", "unreachable")
     assert peer["reason"] == "peer-unreachable"
     assert peer["detail"]
+
+
+@pytest.mark.usefixtures("untouched")
+def test_what_a_rule_says_is_said_in_the_language_of_the_reader(site: Site):
+    promise = {
+        "kind": "commitment", "slug": "refused", "title": {"nl": "Een belofte"}, "organisation": "town",
+        "initiative": "deal", "commitmentRole": "procurer", "signedOn": "2020", "promised": 2,
+    }  # fmt: skip
+    said = {}
+    for language in ("en", "nl", "da"):
+        faults = site.post(promise, Accept_Language=language).json["errors"]
+        (fault,) = (each for each in faults if each["field"] == "promisedKind")
+        said[language] = f"{fault['message']} {fault['remedy']}"
+    rule = site.node.workers.tools.vocabulary.rules["promise-of-what"]
+    assert said == {language: rule.messages[language] for language in said}

@@ -42,6 +42,7 @@ EVERY = [
     "/vocab/",
     "/vocab/procirc.ttl",
     "/network",
+    "/login",
     "/health/live",
     "/health/ready",
     "/static/style.css",
