@@ -349,6 +349,64 @@ def test_a_file_that_cannot_be_read_is_named(procirc: Run, home: Path, toml: Pat
     assert "cannot be read" in ran.said
 
 
+def test_a_dry_run_says_what_would_become_of_each_record(procirc: Run, home: Path, toml: Path):
+    ran = procirc("import", table(home, HEADER + OTHER + FAULTY), "--config", toml, "--dry-run")
+    assert "1 new, 0 changed, 0 unchanged, 1 faulty." in ran.said
+    assert "Nothing would be imported until the faults are corrected." in ran.said
+    assert entries(home) == 2
+
+
+def test_a_kind_that_is_none_is_refused_with_the_nearest(procirc: Run, home: Path, toml: Path):
+    ran = procirc("import", table(home, HEADER + OTHER, "export.csv"), "--config", toml, "--kind", "pilt")
+    assert ran.code == Exit.USAGE
+    assert "did you mean pilot" in ran.said
+
+
+# Taking records out
+
+
+@pytest.mark.parametrize("name", ["out.xlsx", "out.csv", "folder"])
+def test_what_is_exported_changes_nothing_when_it_is_imported(procirc: Run, home: Path, toml: Path, name: str):
+    assert procirc("export", home / name, "--config", toml, "--kind", "pilot", "--lang", "da").code == 0
+    files = sorted((home / name).glob("*.csv")) if name == "folder" else [home / name]
+    kind = ("--kind", "pilot") if name == "out.csv" else ()
+    answer = procirc("import", *files, "--config", toml, *kind, "--json").json
+    assert (answer["new"], answer["updated"], answer["unchanged"]) == (0, 0, 1)
+
+
+def test_a_file_that_is_there_is_only_written_over_when_told(procirc: Run, home: Path, toml: Path):
+    path = table(home, "mine", "out.xlsx")
+    ran = procirc("export", path, "--config", toml)
+    assert (ran.code, path.read_text()) == (Exit.CONFIGURATION, "mine")
+    assert procirc("export", path, "--config", toml, "--force").code == 0
+    assert path.read_bytes().startswith(b"PK")
+
+
+@pytest.mark.parametrize(
+    "args", [["out.pdf"], ["out.csv", "--template", "all"], ["out.xlsx", "--kind", "pilt"], ["x", "--lang", "xx"],
+             ["x", "--kind", "pilot", "--template", "pilot"]], ids=" ".join,
+)  # fmt: skip
+def test_an_export_that_cannot_be_made_says_why(procirc: Run, home: Path, toml: Path, args: list[str]):
+    ran = procirc("export", home / args[0], *args[1:], "--config", toml)
+    assert ran.code in (Exit.INVALID_INPUT, Exit.USAGE)
+    assert not (home / args[0]).exists()
+
+
+def test_a_template_is_filled_in_and_imported(procirc: Run, home: Path, toml: Path):
+    path = home / "empty.xlsx"
+    assert procirc("export", "--template", "pilot", "--lang", "nl", path, "--config", toml).code == 0
+    assert procirc("import", path, "--config", toml, "--json").json["new"] == 0
+
+
+def test_a_notice_becomes_an_opportunity_with_its_buyer(procirc: Run, home: Path, toml: Path):
+    notice = next((Path(__file__).parent / "data" / "notices").glob("*eforms*multi*.xml"), None) or next(
+        (Path(__file__).parent / "data" / "notices").glob("*.xml")
+    )
+    answer = procirc("import", notice, "--config", toml, "--json").json
+    assert answer["new"] == 2
+    assert procirc("import", notice, "--config", toml, "--json").json["unchanged"] == 2
+
+
 # Publishing
 
 

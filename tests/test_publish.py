@@ -101,6 +101,15 @@ async def test_records_that_refer_to_each_other_are_published_together_without_a
     assert [fault for fault in again.faults if "There is no record" in fault.message] == []
 
 
+async def test_what_is_only_wanted_if_new_leaves_a_known_record_alone(start_node):
+    node = await start_node("flanders")
+    await node.publish(MILL_TOWN)
+    less = replace(MILL_TOWN, values={**MILL_TOWN.values, "title": {"en": "MILL TOWN"}}, only_if_new=True)
+    outcome = await node.node.publisher.publish([less, replace(less, slug="other-town")])
+    assert [iri.rpartition("/")[2] for iri, _ in outcome.published] == ["other-town"]
+    assert len(outcome.unchanged) == 1
+
+
 async def test_every_append_leaves_a_checkpoint_of_the_whole_log(start_node):
     node = await start_node("flanders")
     await node.publish(pilot("mill"), pilot("lock"))

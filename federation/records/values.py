@@ -40,16 +40,17 @@ class Naming:
         return Address(self.base, kind, slug).iri
 
 
-_TURNING: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
+"""What moves a cursor or turns the direction of writing; lines may end and tabs may stand in a text."""
 
 
 def unwritable(text: str) -> bool:
-    """Whether a text cannot be stored as UTF-8, or turns the direction of writing of what stands around it."""
+    """Whether a text cannot be stored as UTF-8, or holds what does something rather than says something."""
     try:
         text.encode()
     except UnicodeEncodeError:
         return True
-    return not _TURNING.isdisjoint(text)
+    return _CONTROL.search(text) is not None
 
 
 def clean(text: str) -> str:

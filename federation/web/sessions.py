@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 from collections import deque
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 from argon2 import PasswordHasher
@@ -21,8 +22,12 @@ ATTEMPTS: Final = 10
 WITHIN: Final = timedelta(minutes=5)
 _REMEMBERED: Final = 10_000
 _HASHER: Final = PasswordHasher()
-_NOBODY: Final = _HASHER.hash("nobody has this password")
-"""What the password of an unknown name is compared with, so that it takes as long."""
+
+
+@lru_cache(1)
+def _nobody() -> str:
+    """What the password of an unknown name is compared with, so that it takes as long."""
+    return _HASHER.hash("nobody has this password")
 
 
 def hashed(password: str) -> str:
@@ -46,7 +51,7 @@ class Sessions:
         if len(failed) >= ATTEMPTS:
             raise TooMany("Too many attempts to log in.", remedy="Wait five minutes.")
         known = await self._in_house.password(name)
-        right = await asyncio.to_thread(_matches, known or _NOBODY, password)
+        right = await asyncio.to_thread(_matches, known, password)
         if not (known and right):
             failed.append(now)
             if len(self._failed) > _REMEMBERED:
@@ -67,7 +72,7 @@ class Sessions:
 
 def _matches(known: str, password: str) -> bool:
     try:
-        return _HASHER.verify(known, password)
+        return _HASHER.verify(known or _nobody(), password)
     except (VerificationError, InvalidHashError):
         return False
 

@@ -92,7 +92,7 @@ def test_a_template_names_every_field_in_every_language(kind, language):
     (draft,), faults = drafts_of([as_workbook([first, *tables[1:]], language)], VOCABULARY, NAMING)
     assert (draft.kind, draft.slug, draft.values, faults) == (kind.name, "a", {}, [])
     named = {column.name for table in tables for column in table.columns} - {"slug", "of"}
-    fields = [f for f in kind.fields if not f.managed]
+    fields = [f for f in (*kind.fields, *kind.restricted) if not f.managed]
     parts = [f for each in fields if each.part for f in VOCABULARY.parts[each.part].fields]
     assert named == {f.name for f in (*fields, *parts) if f.type is not FieldType.PART}
 

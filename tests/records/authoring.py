@@ -126,9 +126,8 @@ def _slugs() -> SearchStrategy[str]:
 
 def _texts(field: Field) -> SearchStrategy[str]:
     letters = st.sampled_from(_LETTERS + ("" if field.pattern else "\n\t"))
-    control = ("Cc",) if field.pattern else ()
     turning = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-    anything = st.characters(codec="utf-8", exclude_categories=control, exclude_characters=turning)
+    anything = st.characters(codec="utf-8", exclude_categories=["Cc"], exclude_characters=turning)
     texts = st.text(letters, min_size=1, max_size=24) | st.text(anything, min_size=1, max_size=12)
     return texts.filter(lambda text: unicodedata.normalize("NFC", text).strip() != "")
 
