@@ -141,17 +141,17 @@ class Search:
             for iri in unit.concepts:
                 yield unit.surface, self._vocabulary.label(iri, language)
 
-    async def referring(self, iri: str, most: int) -> list[Hit]:
-        """The records that refer to one, newest first."""
-        return await asyncio.to_thread(self._referring, iri, most)
+    async def referring(self, iri: str, most: int, language: str) -> list[Hit]:
+        """The records that refer to one, newest first, with titles in a language where they have it."""
+        return await asyncio.to_thread(self._referring, iri, most, language)
 
-    def _referring(self, iri: str, most: int) -> list[Hit]:
+    def _referring(self, iri: str, most: int, language: str) -> list[Hit]:
         searcher = self._index.searcher()
         query = tantivy.Query.term_query(self._index.schema, "mentions", iri, "basic")
         result = searcher.search(query, most, False, order_by_field="published")
-        explainer = Explainer((), self._index.concepts, "en")
+        explainer = Explainer((), self._index.concepts, language)
         found = (displayed(searcher.doc(address), self._index.concepts) for _, address in result.hits)
-        return [self._hit(each, explainer, "en", 0.0) for each in found]
+        return [self._hit(each, explainer, language, 0.0) for each in found]
 
     # Facets
 

@@ -68,7 +68,7 @@ async def of_hits(store: Store, hits: Sequence[Hit], vocabulary: Vocabulary, tod
 
 async def references(search: Search, record: Record, language: Language, vocabulary: Vocabulary) -> list[Reference]:
     """The records that refer to one, by kind, in the order of the vocabulary."""
-    hits = await search.referring(record.iri, MOST)
+    hits = await search.referring(record.iri, MOST, language.tag)
     groups = [(kind, [hit for hit in hits if hit.kind == kind.name]) for kind in vocabulary.authored]
     return [Reference(language.pick(kind.labels), some) for kind, some in groups if some]
 
