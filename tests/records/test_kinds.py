@@ -278,3 +278,9 @@ def test_a_file_that_is_not_turtle_is_named(folder):
 def test_a_folder_without_a_vocabulary_is_refused(tmp_path):
     with pytest.raises(Misconfigured, match="no vocabulary"):
         load_vocabulary(tmp_path)
+
+
+def test_a_plain_string_stands_on_one_line():
+    """Several of them share a cell of a spreadsheet, a line each."""
+    strings = [each for each in VOCABULARY.every_field() if each.type is FieldType.STRING]
+    assert [each.name for each in strings if each.pattern is None or each.pattern.search("a\nb")] == []

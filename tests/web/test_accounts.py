@@ -132,7 +132,7 @@ async def test_a_session_ends_with_its_account(home):
 FORGED = URLSafeTimedSerializer("another secret", salt="procirc session").dumps(["an", ""])
 
 
-@pytest.mark.parametrize("session", ["", "x", "a.b.c", "é", FORGED])
+@pytest.mark.parametrize("session", ["", "x", "a.b.c", "é", FORGED], ids=range(5))
 async def test_a_forged_session_is_nobodys(home, session):
     headers = {"Accept": "text/html", "Cookie": f"procirc={session}"}
     async with aiohttp.ClientSession(home.base, headers=headers) as mine, mine.get(RECORD) as answer:
