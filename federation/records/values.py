@@ -63,8 +63,10 @@ Reader = Callable[[str, Field, Vocabulary, Naming], Term]
 
 def _string(text: str, each: Field, vocabulary: Vocabulary, naming: Naming) -> Term:
     limit = each.max_length or MAX_LITERAL // 4
-    if len(text) > limit or unwritable(text):
-        raise Refused(f"The text is not valid or longer than {limit:,} characters.", "Shorten it.")
+    if len(text) > limit:
+        raise Refused(f"The text has {len(text):,} characters; {limit:,} are allowed.", "Shorten it.")
+    if unwritable(text) or (each.pattern is not None and not each.pattern.search(text)):
+        raise Refused(f"{text[:60]!r} is not a valid {each.labels.get('en', each.name)}.", _help(each))
     return Literal(text)
 
 

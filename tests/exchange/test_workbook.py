@@ -76,7 +76,7 @@ def test_records_written_as_a_workbook_in_any_language_are_read_back_the_same(se
     assert content(again) == content(seeds)
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=150, deadline=None, derandomize=True)
 @given(st.sampled_from([kind.name for kind in VOCABULARY.authored]).flatmap(any_draft))
 def test_any_record_is_read_back_the_same(draft):
     made = record(draft)

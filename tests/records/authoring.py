@@ -166,7 +166,7 @@ def _days(field: Field) -> SearchStrategy[str]:
 
 
 _SINGLE = {
-    FieldType.STRING: lambda field: _addresses(field) if field.pattern is not None else _texts(field),
+    FieldType.STRING: lambda field: _texts(field) if field.pattern.search("any text") else _addresses(field),
     FieldType.INTEGER: lambda field: st.integers(0, 10**15),
     FieldType.DECIMAL: lambda field: st.decimals(-(10**9), 10**9, places=4).map("{:f}".format),
     FieldType.BOOLEAN: lambda field: st.booleans(),
