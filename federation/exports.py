@@ -85,6 +85,9 @@ def _files(path: Path, tables: Sequence[Table], vocabulary: Vocabulary, language
 
 
 def _write(files: dict[Path, bytes], *, force: bool) -> None:
+    folders = [str(path) for path in files if path.is_dir()]
+    if folders:
+        raise InvalidRequest(f"{', '.join(folders)} is a folder.", remedy="Choose another name.")
     there = [str(path) for path in files if path.exists()]
     if there and not force:
         raise AlreadyExists(f"There is {', '.join(there)} already.", remedy="Choose another name, or use --force.")

@@ -20,8 +20,7 @@ from federation.log import keys as key_events
 from federation.log.trust import Entry
 from federation.records import rules
 from federation.records.canonical import XSD, Literal, Triple, check_size, nodes_of, read, write
-from federation.records.draft import Draft, Place, restricted_texts, statements
-from federation.records.kinds import FieldType, Vocabulary
+from federation.records.draft import Draft, Place, mentions, parts_of, restricted_texts, statements
 from federation.records.proof import Signer, sign
 from federation.records.record import ISSUED, MODIFIED, PUBLISHER, VERSION, assemble
 from federation.records.shapes import fault_of
@@ -78,6 +77,8 @@ class Outcome:
     rejected: int = 0
     updates: set[str] = field(default_factory=set)
     """Those of the published ones that are new versions of records that were there."""
+    in_house: set[str] = field(default_factory=set)
+    """Records of which the part that is not published has changed."""
 
     def add(self, other: Outcome) -> None:
         self.published += other.published
@@ -112,23 +113,13 @@ def prepare(
         issued = _issued(known, subject) or now
         complete.append((index, subject, version, triples + _managed(subject, naming, version, issued, now)))
     places = {naming.record(draft.kind, draft.slug): draft.place for draft in drafts}
+    places |= {f"{naming.record(d.kind, d.slug)}#{part.slug}": part.place for d in drafts for part in parts_of(d)}
     bodies, found = _judged(tools, {subject: triples for _, subject, _, triples in complete}, places)
     for index, subject, version, triples in complete:
         if subject in bodies:
-            mentions = _mentions(triples, subject, vocabulary)
-            prepared[index] = Prepared(subject, drafts[index].kind, version, bodies[subject], mentions=mentions)
+            others = mentions(triples, subject, vocabulary)
+            prepared[index] = Prepared(subject, drafts[index].kind, version, bodies[subject], mentions=others)
     return prepared, faults + found
-
-
-def _mentions(triples: Iterable[Triple], subject: str, vocabulary: Vocabulary) -> frozenset[tuple[str, str]]:
-    return frozenset(
-        (path, value)
-        for _, path, value in triples
-        if isinstance(value, str)
-        and value != subject
-        and (each := vocabulary.by_property.get(path)) is not None
-        and each.type is FieldType.RECORD
-    )
 
 
 def _judged(
@@ -149,7 +140,8 @@ def _judged(
             faults.append(Fault(str(error), "Shorten or split the record.", file=place.file, row=place.row))
     for finding in findings:
         subject = finding.node.partition("#")[0]
-        place, fault = places[subject], fault_of(finding, tools.vocabulary, subject)
+        place = places.get(finding.node) or places[subject]
+        fault = fault_of(finding, tools.vocabulary, subject)
         faults.append(fault.at(file=place.file, row=place.row, column=place.columns.get(fault.field, "")))
         if finding.severity == "violation":
             bodies.pop(subject, None)
@@ -260,6 +252,7 @@ class Publisher:
                     waiting += todo
         total.faults += await self._missing(drafts, waiting)
         if dry_run:
+            total.in_house = set(await self._changed_in_house(drafts, {each.record for each in waiting}, total))
             total.published = [(each.record, -1) for each in waiting]
             total.updates = {each.record for each in waiting if each.version > 1}
             return total
@@ -267,16 +260,25 @@ class Publisher:
             _refuse(total)
             # All in one transaction: a full disk or a crash leaves either every record or none.
             await self._write(drafts, waiting, total)
-        await self._keep_restricted(drafts, total)
+        # After the records, and again with every import: a crash in between loses nothing.
+        kept = await self._changed_in_house(drafts, {iri for iri, _ in total.published}, total)
+        await self._store.in_house.keep(kept)
+        total.in_house = set(kept)
         return total
 
-    async def _keep_restricted(self, drafts: Sequence[Draft], total: Outcome) -> None:
-        """Keep what only our own people may see; after the records, and again with every import."""
-        accepted = {iri for iri, _ in total.published} | set(total.unchanged)
+    async def _changed_in_house(
+        self, drafts: Sequence[Draft], accepted: set[str], total: Outcome
+    ) -> dict[str, Mapping[tuple[str, str], str]]:
+        """What accepted drafts say for our own people alone and that is not kept already, by record."""
         vocabulary = self._workers.tools.vocabulary
-        named = ((self._naming.record(each.kind, str(each.slug)), each) for each in drafts)
-        kept = {iri: restricted_texts(each, vocabulary) for iri, each in named if iri in accepted}
-        await self._store.in_house.keep(kept)
+        changed: dict[str, Mapping[tuple[str, str], str]] = {}
+        for each in drafts:
+            iri = self._naming.record(each.kind, str(each.slug))
+            if iri in accepted or iri in total.unchanged:
+                texts = restricted_texts(each, vocabulary)
+                if texts and not texts.items() <= (await self._store.in_house.texts(iri)).items():
+                    changed[iri] = texts
+        return changed
 
     async def _missing(self, drafts: Sequence[Draft], waiting: Iterable[Prepared]) -> list[Fault]:
         """A warning for every record that is referred to and neither held nor among these drafts."""

@@ -98,17 +98,30 @@ def show_outcome(outcome: Outcome, *, dry_run: bool, as_json: bool) -> None:
                 "updated": len(outcome.updates),
                 "unchanged": len(outcome.unchanged),
                 "rejected": outcome.rejected,
+                "not_published": len(outcome.in_house),
                 "faults": [fault.as_dict() for fault in outcome.faults],
             }
         )
         return
     violations = [fault for fault in outcome.faults if fault.severity == "violation"]
     warnings = len(outcome.faults) - len(violations)
-    show_faults(violations)
+    show_faults([*violations, *_left_out(outcome)])
+    _say_in_house(outcome, dry_run=dry_run)
     out.print(
         f"{new} new, {len(outcome.updates)} updated and {len(outcome.unchanged)} unchanged record(s) "
         f"{'would be ' if dry_run else ''}published; {outcome.rejected} refused; {warnings} field(s) worth filling in."
     )
+
+
+def _left_out(outcome: Outcome) -> list[Fault]:
+    """Warnings about whole records rather than about a field that could be filled in."""
+    return [fault for fault in outcome.faults if fault.severity == "warning" and not fault.field]
+
+
+def _say_in_house(outcome: Outcome, *, dry_run: bool) -> None:
+    if outcome.in_house:
+        would = "would change" if dry_run else "changed"
+        out.print(f"Of {len(outcome.in_house)} record(s) the part that is not published {would}.")
 
 
 def show_plan(drafts: Sequence[Draft], outcome: Outcome, naming: Naming, *, nothing: bool) -> None:
@@ -128,6 +141,8 @@ def show_plan(drafts: Sequence[Draft], outcome: Outcome, naming: Naming, *, noth
     for fault in violations[:MAX_PLAN]:
         grid.add_row(escape(fault.place), "", "[red]fault[/]", escape(f"{fault.message} {fault.remedy}"))
     out.print(grid)
+    show_faults(_left_out(outcome))
+    _say_in_house(outcome, dry_run=True)
     out.print(", ".join(f"{counts[what]} {what}" for what in ("new", "changed", "unchanged", "faulty")) + ".")
     warnings = len(outcome.faults) - len(violations)
     if warnings:

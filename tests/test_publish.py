@@ -16,7 +16,7 @@ from federation.log import checkpoint
 from federation.log.did import host_of
 from federation.log.keys import Keys
 from federation.records.canonical import nodes_of
-from federation.records.draft import Draft
+from federation.records.draft import Draft, Place
 from federation.records.record import assemble
 from tests.conftest import pilot
 
@@ -108,6 +108,15 @@ async def test_what_is_only_wanted_if_new_leaves_a_known_record_alone(start_node
     outcome = await node.node.publisher.publish([less, replace(less, slug="other-town")])
     assert [iri.rpartition("/")[2] for iri, _ in outcome.published] == ["other-town"]
     assert len(outcome.unchanged) == 1
+
+
+async def test_a_fault_of_a_part_stands_where_the_part_was_written(start_node):
+    node = await start_node("flanders")
+    part = Draft("observation", "co2", {"indicator": "co2e-avoided"}, Place("pilot.observation.csv", 7))
+    drafted = replace(pilot("mill", observation=[part]), place=Place("pilot.csv", 2))
+    outcome = await node.node.publisher.publish([drafted], skip_faulty=True)
+    violations = [fault for fault in outcome.faults if fault.severity == "violation"]
+    assert {(fault.file, fault.row) for fault in violations} == {("pilot.observation.csv", 7)}
 
 
 async def test_every_append_leaves_a_checkpoint_of_the_whole_log(start_node):

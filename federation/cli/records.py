@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -45,7 +47,8 @@ def import_(
     Rows that say what is published already are left alone, so importing twice does no harm.
     """
     settings = load(config)
-    read = [_file(path, kind) for path in files]
+    twice = {name for name, times in Counter(path.name for path in files).items() if times > 1}
+    read = [_file(path, kind, full=path.name in twice) for path in files]
 
     async def work() -> tuple[list[Draft], Outcome]:
         async with node.open_node(settings) as opened:
@@ -77,9 +80,11 @@ def import_(
         raise typer.Exit(int(Exit.INVALID_INPUT))
 
 
-def _file(path: Path, kind: str) -> File:
+def _file(path: Path, kind: str, *, full: bool) -> File:
+    # Faults quote the name, which need not be UTF-8; two files of one name are told apart by their folders.
+    name = os.fsencode(path if full else path.name).decode("utf-8", "replace")
     try:
-        return File(path.name, path.read_bytes(), kind)
+        return File(name, path.read_bytes(), kind)
     except OSError as error:
         raise InvalidTable(f"{path} cannot be read: {error.strerror}.", remedy="Check the path.") from error
 

@@ -9,8 +9,11 @@ front, which reading takes away again (OWASP, CSV injection).
 from __future__ import annotations
 
 import csv
+import functools
 import io
 import re
+import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -22,7 +25,11 @@ from federation.errors import Fault
 
 MAX_CELL: Final = 200_000
 """Characters of one cell; the csv module's own limit is lower and would end in its exception."""
-MAX_ROWS: Final = 200_000
+MAX_AREA: Final = 4_000_000
+"""Cells between the first and the last used one of a sheet, empty ones included."""
+MAX_SHEET: Final = 64 * 1024 * 1024
+"""Bytes of a sheet, unpacked."""
+_REFERENCE: Final = re.compile(rb'r="([A-Z]{1,3})([0-9]{1,7})"')
 _FORMULA: Final = re.compile(r"'*[=+\-@\t\r]")
 _NUMBER: Final = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?")
 
@@ -52,14 +59,21 @@ def plain(cell: str) -> str:
 
 def sheets_of(name: str, data: bytes) -> tuple[list[Sheet], list[Fault]]:
     """The tables of a file: one of a CSV file, one for every sheet of a workbook; and what cannot be read."""
-    if name.lower().endswith((".xlsx", ".xlsm", ".ods")):
+    if name.lower().endswith((".xlsx", ".xlsm")):
         return _workbook(name, data)
     text, problem = decode(data)
     if problem:
         return [], [Fault(problem, "Save the file as CSV UTF-8 and try again.", file=name)]
+    # Excel hides a first line that names the separator, and counts rows without it.
+    separator = re.match(r"sep=(.)\r?\n", text)
+    text = text[separator.end() :] if separator else text
     previous = csv.field_size_limit(MAX_CELL)
     try:
-        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True))
+        rows = list(
+            csv.reader(
+                io.StringIO(text, newline=""), delimiter=separator[1] if separator else _delimiter(text), strict=True
+            )
+        )
     except csv.Error as error:
         hint = "Look for a double quote that is not closed."
         return [], [Fault(f"The table breaks off: {error}.", hint, file=name)]
@@ -71,17 +85,37 @@ def sheets_of(name: str, data: bytes) -> tuple[list[Sheet], list[Fault]]:
 
 def _workbook(name: str, data: bytes) -> tuple[list[Sheet], list[Fault]]:
     try:
+        if _too_large(data):
+            hint = "Delete what stands far right of or below the table, or split it."
+            return [], [Fault("A sheet of the workbook is too large.", hint, file=name)]
         book = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(data))
         sheets = [book.get_sheet_by_name(each) for each in book.sheet_names]
-        if any(sheet.total_height > MAX_ROWS for sheet in sheets):
-            return [], [Fault(f"A sheet has more than {MAX_ROWS:,} rows.", "Split it.", file=name)]
         tables = [(sheet.name, sheet.to_python(skip_empty_area=False)) for sheet in sheets]
-    except (python_calamine.CalamineError, OSError, ValueError) as error:
+    except (python_calamine.CalamineError, zipfile.BadZipFile, zlib.error, OSError, ValueError) as error:
         return [], [Fault(f"The workbook cannot be read: {error}.", "Save it as .xlsx and try again.", file=name)]
     return [
         Sheet(f"{name}, sheet {title}", title, [[_shown(cell) for cell in row] for row in rows])
         for title, rows in tables
     ], []
+
+
+def _too_large(data: bytes) -> bool:
+    """Whether a sheet would take too much memory: all cells up to its last one are made, used or not."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        for entry in archive.infolist():
+            if entry.file_size > MAX_SHEET:
+                return True
+            if entry.filename.startswith("xl/worksheets/") and entry.filename.endswith(".xml"):
+                with archive.open(entry) as file:
+                    used = _REFERENCE.findall(file.read(MAX_SHEET + 1))
+                if len(used) * 2 > MAX_AREA or _area(used) > MAX_AREA:
+                    return True
+    return False
+
+
+def _area(used: Sequence[tuple[bytes, bytes]]) -> int:
+    wide = max((functools.reduce(lambda n, c: n * 26 + c - 64, letters, 0) for letters, _ in used), default=0)
+    return wide * max((int(number) for _, number in used), default=0)
 
 
 def _shown(cell: object) -> str:

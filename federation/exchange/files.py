@@ -26,7 +26,7 @@ class File:
 def drafts_of(files: Sequence[File], vocabulary: Vocabulary, naming: Naming) -> tuple[list[Draft], list[Fault]]:
     """Every draft in some files and every fault found on the way; tables may complete each other.
 
-    By their endings: CSV, TSV and text tables, workbooks (xlsx, ods), JSON (drafts, or OCDS releases),
+    By their endings: CSV, TSV and text tables, workbooks (xlsx), JSON (drafts, or OCDS releases),
     JSON-LD, Turtle and its relatives, and eForms notices (xml).
     """
     sheets: list[Sheet] = []

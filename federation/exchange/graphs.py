@@ -47,6 +47,9 @@ def read(
             fault = f"<{subject[:200]}> is not the address of a {kind.name} of this node."
             faults.append(Fault(fault, f"Write <{kind.name}/its-slug>.", file=file))
             continue
+        if clash := _clash(nodes[subject]):
+            faults.append(Fault(f"<{subject[:200]}> {clash}", "Keep one of them.", file=file))
+            continue
         drafts.append(Draft(kind.name, address.slug, _values(subject, kind, nodes, vocabulary), Place(file)))
     if not drafts and not faults:
         hint = "Every record needs a type, such as <https://w3id.org/procirc/ns#Pilot>."
@@ -86,6 +89,17 @@ def _from_jsonld(data: bytes, vocabulary: Vocabulary) -> Statements:
         for subject, path, value in triples:
             nodes.setdefault(subject, []).append((path, value))
     return nodes
+
+
+def _clash(statements: Sequence[tuple[str, Term]]) -> str:
+    """What contradicts itself: two types, or two texts of one property in one language."""
+    if len({value for path, value in statements if path == TYPE}) > 1:
+        return "has two types."
+    seen: dict[tuple[str, str], Term] = {}
+    for path, value in statements:
+        if isinstance(value, Literal) and value.language and seen.setdefault((path, value.language), value) != value:
+            return f"has two texts of <{path}> in the language {value.language!r}."
+    return ""
 
 
 def _class_of(statements: Iterable[tuple[str, Term]]) -> str:

@@ -135,7 +135,7 @@ def faults_of(notice: Notice, vocabulary: Vocabulary, place: Place) -> list[Faul
 
 def left_out(what: str, place: Place) -> Fault:
     """The warning about a notice that is no opportunity, or none any more."""
-    remedy = "If it was published here before, withdraw its record."
+    remedy = "If it stands here already, give its opportunity an earlier closing day: this does not close it."
     return Fault(f"{what} It was left out.", remedy, file=place.file, row=place.row, severity="warning")
 
 

@@ -106,6 +106,24 @@ def restricted_texts(draft: Draft, vocabulary: Vocabulary) -> dict[tuple[str, st
     }
 
 
+def parts_of(draft: Draft) -> list[Draft]:
+    """The parts of a draft that were written somewhere else than the draft itself."""
+    lists = (value for value in draft.values.values() if isinstance(value, list))
+    return [part for each in lists for part in each if isinstance(part, Draft)]
+
+
+def mentions(triples: Iterable[Triple], subject: str, vocabulary: Vocabulary) -> frozenset[tuple[str, str]]:
+    """Property and IRI of every other record that a record refers to."""
+    return frozenset(
+        (path, value)
+        for _, path, value in triples
+        if isinstance(value, str)
+        and value != subject
+        and (each := vocabulary.by_property.get(path)) is not None
+        and each.type is FieldType.RECORD
+    )
+
+
 def _good_slug(draft: Draft, reading: _Reading) -> bool:
     if isinstance(draft.slug, str) and SLUG.fullmatch(draft.slug):
         return True

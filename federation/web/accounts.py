@@ -7,11 +7,13 @@ account is removed or has another password.
 from __future__ import annotations
 
 from typing import Final
+from urllib.parse import parse_qs
 
 from aiohttp import web
 
 from federation.errors import NotAllowed
 from federation.web import pages
+from federation.web.bodies import read_body
 from federation.web.keys import CLOCK, CONFIG, SESSIONS
 from federation.web.sessions import LASTS
 
@@ -32,8 +34,9 @@ def _after(text: str) -> str:
 def _own_form(request: web.Request) -> None:
     """Refuse a form that another site sends in somebody's name (Fetch Metadata; Origin where that is missing)."""
     site = request.headers.get("Sec-Fetch-Site", "")
-    origin = request.headers.get("Origin", "")
-    if (site and site not in ("same-origin", "none")) or (origin and origin != request.app[CONFIG].base):
+    # Browsers that say which site a form is from send no useful Origin, as our pages ask for no referrer.
+    origin = request.headers.get("Origin", "") if not site else ""
+    if site not in ("", "same-origin", "none") or origin not in ("", request.app[CONFIG].base):
         raise NotAllowed("This form was sent by another site.", remedy="Log in on this node's own page.")
 
 
@@ -46,8 +49,8 @@ async def page(request: web.Request) -> web.Response:
 async def log_in(request: web.Request) -> web.Response:
     """``POST /login``: name, password, and where to go afterwards."""
     _own_form(request)
-    form = await request.post()
-    name, password, after = (str(form.get(field, ""))[:1000] for field in ("name", "password", "after"))
+    form = parse_qs((await read_body(request)).decode("utf-8", "replace"), max_num_fields=20)
+    name, password, after = (form.get(field, [""])[0][:1000] for field in ("name", "password", "after"))
     try:
         session = await request.app[SESSIONS].open(
             name, password, address=request.remote or "", now=request.app[CLOCK]()

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import hmac
 from typing import Any
 
 from aiohttp import web
 
-from federation.errors import InvalidRequest, NotAllowed, TooLarge, TooSlow
+from federation.errors import InvalidRequest, NotAllowed
 from federation.exchange.documents import drafts_in
 from federation.records import jsonld
 from federation.web import pages
+from federation.web.bodies import read_body
 from federation.web.keys import CONFIG, FOLLOWER, PUBLISHER, STORE, TOKEN
 
 
@@ -22,7 +22,7 @@ async def publish(request: web.Request) -> web.Response:
     A draft is an object with ``kind``, ``slug`` and the fields of its kind by name.
     """
     _check_token(request)
-    data = await _body(request)
+    data = await read_body(request)
     document = jsonld.loads(data)
     drafts = drafts_in(document)
     if not drafts:
@@ -47,26 +47,6 @@ def _check_token(request: web.Request) -> None:
         raise NotAllowed(
             "Publishing needs this node's token.", remedy="Send it as `Authorization: Bearer …`; see api.token."
         )
-
-
-async def _body(request: web.Request) -> bytes:
-    limit = request.app[CONFIG].limits.request_bytes
-    if request.headers.get("Content-Encoding", "identity") != "identity":
-        raise InvalidRequest("Compressed requests are not accepted.", remedy="Send it uncompressed.")
-    if (request.content_length or 0) > limit:
-        raise TooLarge(f"The request may be {limit:,} bytes at most.", remedy="Send fewer records at a time.")
-    data = bytearray()
-    try:
-        async with asyncio.timeout(request.app[CONFIG].limits.request_seconds):
-            async for chunk in request.content.iter_chunked(65_536):
-                data += chunk
-                if len(data) > limit:
-                    raise TooLarge(
-                        f"The request may be {limit:,} bytes at most.", remedy="Send fewer records at a time."
-                    )
-    except TimeoutError as error:
-        raise TooSlow("The request did not arrive in time.", remedy="Send fewer records at a time.") from error
-    return bytes(data)
 
 
 async def peers(request: web.Request) -> web.Response:

@@ -18,7 +18,7 @@ from federation.store.in_house import InHouse
 
 LASTS: Final = timedelta(hours=10)
 ATTEMPTS: Final = 10
-"""Failed attempts from one address within WITHIN; more are refused unread."""
+"""Failed attempts for one name from one address within WITHIN; more are refused unread."""
 WITHIN: Final = timedelta(minutes=5)
 _REMEMBERED: Final = 10_000
 _HASHER: Final = PasswordHasher()
@@ -45,19 +45,21 @@ class Sessions:
 
     async def open(self, name: str, password: str, *, address: str, now: datetime) -> str:
         """A session for a name and password. Raises NotAllowed, and TooMany after many failures."""
-        failed = self._failed.setdefault(address, deque())
+        # Behind a proxy all have one address, so a name is counted with it: nobody locks out the others.
+        key = f"{address} {name.casefold()}"
+        failed = self._failed.setdefault(key, deque())
         while failed and failed[0] < now - WITHIN:
             failed.popleft()
         if len(failed) >= ATTEMPTS:
             raise TooMany("Too many attempts to log in.", remedy="Wait five minutes.")
+        failed.append(now)  # before anything is awaited: many attempts at once are many attempts
         known = await self._in_house.password(name)
         right = await asyncio.to_thread(_matches, known, password)
         if not (known and right):
-            failed.append(now)
             if len(self._failed) > _REMEMBERED:
                 self._failed.pop(next(iter(self._failed)))
             raise NotAllowed("That name and password do not match.")
-        self._failed.pop(address, None)
+        self._failed.pop(key, None)
         return str(self._signer.dumps([name, _mark(known)]))
 
     async def person(self, session: str) -> str:

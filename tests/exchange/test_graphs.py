@@ -76,6 +76,13 @@ def test_a_record_of_another_node_is_not_taken_for_our_own():
     assert "of this node" in fault.message
 
 
+@pytest.mark.parametrize("more", ["dct:title 'Anders'@nl", "a pc:Lesson"])
+def test_statements_that_contradict_each_other_are_refused(more):
+    found, (fault,) = read("a.ttl", (TURTLE + f"<pilot/mill> {more} .").encode())
+    assert found == []
+    assert "two" in fault.message
+
+
 def test_a_property_that_is_no_field_is_refused_by_name():
     (draft,), _ = read("a.ttl", (TURTLE + "<pilot/mill> <https://example.org/colour> 'red' .").encode())
     assert "https://example.org/colour" in draft.values

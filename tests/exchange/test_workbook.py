@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import python_calamine
+import xlsxwriter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -142,3 +143,21 @@ def test_a_workbook_with_one_sheet_of_any_name_is_named_by_its_file():
 def test_a_workbook_that_is_none_is_a_fault(data):
     found, (fault,) = drafts_of([File("pilot.xlsx", data)], VOCABULARY, NAMING)
     assert (found, fault.file) == ([], "pilot.xlsx")
+
+
+def test_a_sheet_that_would_take_all_memory_is_refused_unread():
+    data = io.BytesIO()
+    book = xlsxwriter.Workbook(data, {"in_memory": True})
+    sheet = book.add_worksheet("pilot")
+    sheet.write(0, 0, "slug")
+    sheet.write(150_000, 16_000, "far away")
+    book.close()
+    found, (fault,) = drafts_of([File("pilot.xlsx", data.getvalue())], VOCABULARY, NAMING)
+    assert (found, "too large" in fault.message) == ([], True)
+
+
+def test_the_line_with_which_excel_names_its_separator_is_no_row():
+    (draft,), faults = drafts_of(
+        [File("organisation.csv", b"sep=|\r\nslug|title@en|role\r\na|A; B|nonsense\r\n")], VOCABULARY, NAMING
+    )
+    assert (draft.values["title"], draft.place.row, faults) == ({"en": "A; B"}, 2, [])

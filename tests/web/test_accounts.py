@@ -182,6 +182,7 @@ async def test_an_import_without_restricted_texts_leaves_them_and_one_with_new_o
     assert len(await home.node.store.in_house.texts(iri)) == 2
     outcome = await home.node.publisher.publish([replace(PRACTICE, values={**bare, "contact": {"nl": "Nieuw"}})])
     assert outcome.published == []
+    assert (outcome.in_house, outcome.unchanged) == ({iri}, [iri])
     assert (await home.node.store.in_house.texts(iri))["contact", "nl"] == "Nieuw"
     assert await home.node.store.in_house.forget(iri) == 2
 
