@@ -120,13 +120,16 @@ def progress(record: Record, linked: Linked, today: date) -> Standing | None:
     """How far a goal is: from the baseline to the target by the latest measurement, figures of one scale only."""
     indicator = record.one(PC + "goalIndicator")
     figures = sorted(
-        (each for each in figures_of(record) if each.indicator == indicator), key=lambda each: (each.when, each.node)
+        (each for each in figures_of(record) if each.sort.indicator == indicator),
+        key=lambda each: (each.when, each.node),
     )
-    target = next((each for each in figures if each.role == "target"), None)
-    measured = [each for each in figures if each.role == "measured" and (target is None or comparable(each, target))]
+    target = next((each for each in figures if each.sort.role == "target"), None)
+    measured = [
+        each for each in figures if each.sort.role == "measured" and (target is None or comparable(each, target))
+    ]
     if target is None or not measured:
         return Standing(f"{LISTS}progress/not-measured", figures=tuple(figures)) if figures else None
-    baseline = next((each for each in figures if each.role == "baseline" and comparable(each, target)), None)
+    baseline = next((each for each in figures if each.sort.role == "baseline" and comparable(each, target)), None)
     start = baseline.low if baseline is not None else Decimal(0)
     way = target.low - start
     share = (measured[-1].low - start) / way if way else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final
+from typing import Final, NamedTuple
 
 from federation.records.canonical import PC, Literal
 from federation.records.record import Record
@@ -20,35 +20,34 @@ _ROLE: Final = "https://w3id.org/procirc/observation-role/"
 _SHARES: Final = ("https://w3id.org/procirc/unit/percent",)
 
 
+class Sort(NamedTuple):
+    """What must be the same in all figures of a sum."""
+
+    indicator: str
+    role: str
+    unit: str
+    evidence: str
+
+
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One observation: lowest and highest value (equal for one number), and what they are values of.
+    """One observation: what sort of number it is, and its lowest and highest value, equal for one number.
 
     ``when`` is the end or start of its period as written, which may be a year alone; empty if unknown.
     """
 
     node: str
-    indicator: str
-    role: str
-    unit: str
-    evidence: str
+    sort: Sort
     low: Decimal
     high: Decimal
     when: str
-
-    @property
-    def is_range(self) -> bool:
-        return self.low != self.high
 
 
 @dataclass(frozen=True, slots=True)
 class Total:
     """A sum of figures that may be added, and how many they are; a range where one of them is."""
 
-    indicator: str
-    role: str
-    unit: str
-    evidence: str
+    sort: Sort
     low: Decimal
     high: Decimal
     count: int
@@ -64,10 +63,12 @@ def figures_of(record: Record) -> Iterator[Figure]:
         if known:
             yield Figure(
                 node,
-                str(record.one(INDICATOR, node) or ""),
-                str(record.one(PC + "observationRole", node) or "").removeprefix(_ROLE),
-                str(record.one(PC + "unit", node) or ""),
-                str(record.one(PC + "evidenceLevel", node) or "").rpartition("/")[2],
+                Sort(
+                    str(record.one(INDICATOR, node) or ""),
+                    str(record.one(PC + "observationRole", node) or "").removeprefix(_ROLE),
+                    str(record.one(PC + "unit", node) or ""),
+                    str(record.one(PC + "evidenceLevel", node) or "").rpartition("/")[2],
+                ),
                 one if one is not None else min(known),
                 one if one is not None else max(known),
                 _text(record, node, PC + "end") or _text(record, node, PC + "start"),
@@ -76,12 +77,12 @@ def figures_of(record: Record) -> Iterator[Figure]:
 
 def addable(one: Figure, other: Figure) -> bool:
     """Whether two figures may be added: the same indicator, role, unit and evidence, and no shares."""
-    return _sort(one) == _sort(other) and one.unit not in _SHARES
+    return one.sort == other.sort and one.sort.unit not in _SHARES
 
 
 def comparable(one: Figure, other: Figure) -> bool:
     """Whether two figures stand on one scale: the same indicator and unit, whatever their role."""
-    return (one.indicator, one.unit) == (other.indicator, other.unit)
+    return (one.sort.indicator, one.sort.unit) == (other.sort.indicator, other.sort.unit)
 
 
 def totals(figures: Iterable[Figure]) -> list[Total]:
@@ -95,18 +96,14 @@ def totals(figures: Iterable[Figure]) -> list[Total]:
             group.append(each)
     made = [
         Total(
-            *_sort(group[0]),
+            group[0].sort,
             sum((f.low for f in group), Decimal(0)),
             sum((f.high for f in group), Decimal(0)),
             len(group),
         )
         for group in groups
     ]
-    return sorted(made, key=lambda total: (total.indicator, total.role, total.unit, total.evidence))
-
-
-def _sort(figure: Figure) -> tuple[str, str, str, str]:
-    return figure.indicator, figure.role, figure.unit, figure.evidence
+    return sorted(made, key=lambda total: total.sort)
 
 
 def _number(record: Record, node: str, path: str) -> Decimal | None:

@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Final
 
 from federation.records.canonical import DCT, PC, XSD, Literal
+from federation.records.figures import SOSA
 from federation.records.kinds import Vocabulary
 from federation.records.record import Record, address_of
 from federation.records.shapes import Finding
@@ -20,7 +21,6 @@ from federation.records.shapes import Finding
 Check = Callable[[Record, str], Iterator[str]]
 """A rule: the record and the node looked at; yields the paths of what is missing or wrong."""
 
-SOSA: Final = "http://www.w3.org/ns/sosa/"
 LISTS: Final = "https://w3id.org/procirc/"
 _NUMBERS: Final = (SOSA + "hasSimpleResult", PC + "minimum", PC + "maximum")
 _FIGURE = re.compile(r"(?<![\w.,:/’'-])\d+(?:[.,\u00a0\u202f ]\d{3})*(?:[.,]\d+)?(?![\w:/-]|[.,]\d)")

@@ -88,11 +88,11 @@ async def summary(
 
 def _said(total: figures.Total, language: Language, vocabulary: Vocabulary) -> Sum:
     lists = derived.LISTS
-    unit = vocabulary.label(total.unit, language.tag)
+    unit = vocabulary.label(total.sort.unit, language.tag)
     return Sum(
-        vocabulary.label(total.indicator, language.tag),
-        vocabulary.label(f"{lists}observation-role/{total.role}", language.tag),
-        vocabulary.label(f"{lists}evidence-level/{total.evidence}", language.tag),
+        vocabulary.label(total.sort.indicator, language.tag),
+        vocabulary.label(f"{lists}observation-role/{total.sort.role}", language.tag),
+        vocabulary.label(f"{lists}evidence-level/{total.sort.evidence}", language.tag),
         f"{number_range(total.low, total.high, language)} {unit}",
         total.count,
     )
