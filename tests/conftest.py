@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -88,10 +91,17 @@ def pilot(slug: str, *, title: str = "", language: str = "nl", **values: Any) ->
     return Draft("pilot", slug, {key: value for key, value in fields.items() if value is not None})
 
 
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_PORTS = itertools.cycle(range(10_000 + 2_000 * (_WORKER % 10), 12_000 + 2_000 * (_WORKER % 10)))
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that stays free until it is used: below those that systems give to clients, apart for every worker."""
+    for port in _PORTS:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("there is no end to the ports")
 
 
 @dataclass
