@@ -140,7 +140,9 @@ class Corpus:
         self._weights = {tag: weights[: len(words)] for tag, words in self.words.items()}
 
     def _labels(self, tag: str) -> list[str]:
-        found = (concept.labels.get(tag, "") for each in self._concepts.values() for concept in each)
+        # Lists that are not looked for in texts do not make texts either: names of regions, headings of CPV.
+        lists = (scheme for scheme in self._vocabulary.schemes.values() if not scheme.unspotted)
+        found = (concept.labels.get(tag, "") for each in lists for concept in each.concepts.values())
         return sorted({word for label in found for word in _WORD.findall(label) if len(word) > 4})
 
     def draft(self, number: int) -> Draft:
@@ -199,7 +201,7 @@ class Corpus:
             "indicator": indicator.iri,
             "observationRole": self._pick(rng, "observation-role", 1)[0].iri,
             "value": str(amount),
-            "unit": "percent",
+            "unit": "item",  # a share would need its whole to be complete
             "evidenceLevel": self._pick(rng, "evidence-level", 1)[0].iri,
             "statedAs": f"{amount} %",
             "source": source,

@@ -25,7 +25,7 @@ async def _measure(bench: Bench) -> list[Figure]:
         started = time.perf_counter()
         outcome = await node.publisher.publish(drafts, skip_faulty=True)
         seconds = time.perf_counter() - started
-        if len(outcome.published) != count or outcome.faults:
+        if len(outcome.published) != count or outcome.rejected:
             raise RuntimeError(f"{len(outcome.published)} of {count} were published: {outcome.faults[:3]}")
         entries = await node.store.entries(node.log.id, 1, count + 1)
         started = time.perf_counter()
