@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+import aiosqlite
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config as AlembicConfig
@@ -26,7 +29,6 @@ _PRAGMAS: Final = (
     "page_size=8192",
     "journal_mode=WAL",
     "synchronous=FULL",
-    f"busy_timeout={BUSY_MS}",
     "foreign_keys=ON",
     "cache_size=-16000",
 )
@@ -44,23 +46,32 @@ async def open_engine(url: str) -> AsyncIterator[AsyncEngine]:
     Raises NewerData when the database was written by a newer version, StorageFailed when it cannot be
     opened or written.
     """
+    connections = _Connections()
     try:
-        engine = create_async_engine(url)
+        address = sa.make_url(url)
+        sqlite = address.get_backend_name() == "sqlite"
+        engine = create_async_engine(address, connect_args={"async_creator_fn": connections.new} if sqlite else {})
     except (sa.exc.ArgumentError, ImportError) as error:
         raise Misconfigured(
             f"`database` is not an address this node can use: {type(error).__name__}.",
             remedy="Leave it out for the SQLite file in the data directory.",
         ) from error
-    if engine.dialect.name == "sqlite":
-        _prepare_sqlite(engine)
+    if sqlite:
+        _begin_as_asked(engine)
     try:
         with translated():
             async with engine.execution_options(write=True).begin() as connection:
                 await connection.run_sync(_migrate)
         yield engine
     finally:
-        # Also when the task was cancelled: a connection thread left behind would keep the process alive.
-        await _to_the_end(engine.dispose())
+        await _to_the_end(_disposed(engine, connections))
+
+
+async def _disposed(engine: AsyncEngine, connections: _Connections) -> None:
+    try:
+        await engine.dispose()
+    finally:
+        await connections.end()
 
 
 async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
@@ -76,21 +87,57 @@ async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
         raise cancelled
 
 
-def _prepare_sqlite(engine: AsyncEngine) -> None:
-    @sa.event.listens_for(engine.sync_engine, "connect")
-    def connect(connection: Any, _: object) -> None:
-        # The driver must not begin transactions of its own: BEGIN IMMEDIATE below decides who writes.
-        connection.isolation_level = None
-        try:
-            cursor = connection.cursor()
-            for pragma in _PRAGMAS:
-                cursor.execute(f"PRAGMA {pragma}")
-            cursor.close()
-        except Exception:
-            # The pool would only drop the connection; its thread must have ended before the loop does.
-            connection.close()
-            raise
+class _Connection(aiosqlite.Connection):
+    """A connection to an SQLite file, whose thread can be waited for."""
 
+    def __init__(self, database: str, options: dict[str, Any]) -> None:
+        super().__init__(partial(_connect, database, options), iter_chunk_size=64)
+        # A second Ctrl-C ends the process without the waiting below.
+        self._thread.daemon = True
+
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
+    async def end(self) -> None:
+        await self.close()
+        if self.alive:
+            await asyncio.to_thread(self._thread.join)
+
+
+class _Connections:
+    """The connections that an engine opened: all of them end with it.
+
+    Where connecting fails or is cancelled, the pool forgets the connection and aiosqlite only asks its thread to
+    stop; a thread that is still busy then would report to an event loop that has been closed.
+    """
+
+    def __init__(self) -> None:
+        self._all: list[_Connection] = []
+
+    def new(self, database: str, **options: Any) -> _Connection:
+        connection = _Connection(database, options)
+        self._all = [*(each for each in self._all if each.alive), connection]
+        return connection
+
+    async def end(self) -> None:
+        for each in self._all:
+            await each.end()
+
+
+def _connect(database: str, options: dict[str, Any]) -> sqlite3.Connection:
+    # The driver must not begin transactions of its own: BEGIN IMMEDIATE below decides who writes.
+    connection: sqlite3.Connection = sqlite3.connect(database, timeout=BUSY_MS / 1000, isolation_level=None, **options)
+    try:
+        for pragma in _PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}").close()
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _begin_as_asked(engine: AsyncEngine) -> None:
     @sa.event.listens_for(engine.sync_engine, "begin")
     def begin(connection: sa.Connection) -> None:
         # A transaction that starts by reading and then writes could not wait for another writer:

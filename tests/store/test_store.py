@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import itertools
+import sqlite3
+import threading
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -165,3 +171,51 @@ async def test_a_data_directory_that_is_not_there_is_a_storage_error(tmp_path):
     with pytest.raises(StorageFailed):
         async with open_store(url_of(tmp_path / "missing")):
             pass
+
+
+def database_threads() -> list[threading.Thread]:
+    return [each for each in threading.enumerate() if "_connection_worker_thread" in each.name]
+
+
+def test_opening_that_is_cancelled_waits_for_a_slow_disk(tmp_path, monkeypatch):
+    connect = sqlite3.connect
+
+    def slow(*args: Any, **options: Any) -> sqlite3.Connection:
+        time.sleep(0.2)
+        return connect(*args, **options)
+
+    async def opened() -> None:
+        async with open_store(url_of(tmp_path)):
+            pass
+
+    async def run() -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(opened(), 0.05)
+
+    monkeypatch.setattr("sqlite3.connect", slow)
+    asyncio.run(run())
+    assert not database_threads()
+
+
+@pytest.mark.parametrize("step", range(1, 30))
+def test_opening_that_is_cancelled_at_any_step_leaves_no_thread(tmp_path, step):
+    async def opened() -> None:
+        async with open_store(url_of(tmp_path)):
+            pass
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        report, task, reports = loop.call_soon_threadsafe, asyncio.ensure_future(opened()), itertools.count(1)
+
+        def counted(*args: Any, **options: Any) -> asyncio.Handle:
+            if next(reports) == step:
+                report(task.cancel)
+            return report(*args, **options)
+
+        # Every answer of a database thread comes this way.
+        loop.call_soon_threadsafe = counted  # type: ignore[method-assign]
+        await asyncio.wait([task])
+        assert task.cancelled()
+
+    asyncio.run(run())
+    assert not database_threads()
