@@ -17,7 +17,8 @@ from federation.store.store import open_store
 def configuration(config: Config) -> list[str]:
     """Remarks on a valid configuration: nothing here stops a node. Raises Misconfigured for a bad vocabulary."""
     notes = []
-    load_vocabulary(config.vocabulary)
+    if config.vocabulary is not None:
+        load_vocabulary(config.vocabulary)
     keys = config.data / "keys"
     if not config.data.exists():
         notes.append(f"The data directory {config.data} does not exist yet; run `procirc init`.")

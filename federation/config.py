@@ -22,7 +22,7 @@ from federation.limits import Limits
 from federation.log import did
 from federation.records.canonical import is_iri
 from federation.records.kinds import LANGUAGES
-from federation.records.values import Naming, nearest
+from federation.records.values import Naming, suggestion
 
 LICENCES: Final = "http://publications.europa.eu/resource/authority/licence/"
 
@@ -214,8 +214,7 @@ def _fault(error: Any, path: Path) -> Fault:
     place = ".".join(str(part) for part in error["loc"])
     message = str(error["msg"]).removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":
-        near = nearest(str(error["loc"][-1]), _settings(error["loc"]))
-        hint = f"Did you mean {' or '.join(near)}?" if near else "Remove it."
+        hint = suggestion(str(error["loc"][-1]), _settings(error["loc"]), "Remove it.")
         return Fault("There is no such setting.", hint, field=place, file=path.name)
     if error["type"] == "missing":
         return Fault("This setting is required.", "Add it.", field=place, file=path.name)

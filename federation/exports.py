@@ -1,4 +1,4 @@
-"""Writing a node's records as spreadsheets: what the command and the site offer to take away."""
+"""Writing a node's records as spreadsheets: what `procirc export` takes away."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from federation.config import Config
-from federation.errors import AlreadyExists, InvalidRequest, StorageFailed
+from federation.errors import AlreadyExists, InvalidRequest, Misconfigured, StorageFailed
 from federation.exchange import rows
 from federation.exchange.cells import csv_of
 from federation.exchange.rows import Table
@@ -15,7 +15,7 @@ from federation.exchange.workbook import workbook
 from federation.records.canonical import nodes_of
 from federation.records.kinds import Kind, Vocabulary
 from federation.records.record import assemble
-from federation.records.values import nearest
+from federation.records.values import suggestion
 from federation.records.vocabulary import load_vocabulary
 from federation.store.engine import url_of
 from federation.store.store import open_store
@@ -46,8 +46,7 @@ def _chosen(names: Sequence[str], vocabulary: Vocabulary) -> Sequence[Kind]:
     known = {kind.name: kind for kind in vocabulary.authored}
     for name in names:
         if name not in known:
-            near = nearest(name, known)
-            hint = f"Did you mean {' or '.join(near)}?" if near else f"The kinds are {', '.join(known)}."
+            hint = suggestion(name, known, f"The kinds are {', '.join(known)}.")
             raise InvalidRequest(f"{name!r} is no kind of record.", remedy=hint)
     return [known[name] for name in names] or vocabulary.authored
 
@@ -56,7 +55,9 @@ async def _own(config: Config, kinds: Sequence[Kind], vocabulary: Vocabulary) ->
     tables: list[Table] = []
     count = 0
     async with open_store(config.database or url_of(config.data)) as store:
-        own = await store.enlist(did=config.did, base=config.base, name=config.name, own=True)
+        own = next((log for log in await store.logs() if log.own), None)
+        if own is None:
+            raise Misconfigured("This node has not been set up.", remedy="Run `procirc init` first.")
         for kind in kinds:
             entries = await store.of_kind(own.id, kind.name)
             records = [assemble(nodes_of(each.signed.body), vocabulary)[0] for each in entries]

@@ -240,50 +240,50 @@ class Publisher:
         batches = [drafts[at : at + BATCH] for at in range(0, len(drafts), BATCH)]
         width = self._workers.width if len(batches) > 1 else 1
         total = Outcome()
-        waiting: list[Prepared] = []
+        prepared: list[Prepared] = []
         for at in range(0, len(batches), width):
             group = batches[at : at + width]
             for each, (outcome, todo) in zip(group, await self._prepare_all(group, bulk=len(batches) > 1), strict=True):
                 total.add(outcome)
                 progress(len(each))
+                prepared += todo
                 if skip_faulty and not dry_run:
                     await self._write(each, todo, total)
-                else:
-                    waiting += todo
-        total.faults += await self._missing(drafts, waiting)
+        total.faults += await self._missing(drafts, prepared)
         if dry_run:
-            total.in_house = set(await self._changed_in_house(drafts, {each.record for each in waiting}, total))
-            total.published = [(each.record, -1) for each in waiting]
-            total.updates = {each.record for each in waiting if each.version > 1}
+            total.published = [(each.record, -1) for each in prepared]
+            total.updates = {each.record for each in prepared if each.version > 1}
+            total.in_house = set(await self._changed_in_house(drafts, total))
             return total
         if not skip_faulty:
             _refuse(total)
             # All in one transaction: a full disk or a crash leaves either every record or none.
-            await self._write(drafts, waiting, total)
+            await self._write(drafts, prepared, total)
         # After the records, and again with every import: a crash in between loses nothing.
-        kept = await self._changed_in_house(drafts, {iri for iri, _ in total.published}, total)
+        kept = await self._changed_in_house(drafts, total)
         await self._store.in_house.keep(kept)
         total.in_house = set(kept)
         return total
 
     async def _changed_in_house(
-        self, drafts: Sequence[Draft], accepted: set[str], total: Outcome
+        self, drafts: Sequence[Draft], total: Outcome
     ) -> dict[str, Mapping[tuple[str, str], str]]:
         """What accepted drafts say for our own people alone and that is not kept already, by record."""
         vocabulary = self._workers.tools.vocabulary
+        accepted = {iri for iri, _ in total.published}.union(total.unchanged)
         changed: dict[str, Mapping[tuple[str, str], str]] = {}
         for each in drafts:
             iri = self._naming.record(each.kind, str(each.slug))
-            if iri in accepted or iri in total.unchanged:
+            if iri in accepted:
                 texts = restricted_texts(each, vocabulary)
                 if texts and not texts.items() <= (await self._store.in_house.texts(iri)).items():
                     changed[iri] = texts
         return changed
 
-    async def _missing(self, drafts: Sequence[Draft], waiting: Iterable[Prepared]) -> list[Fault]:
+    async def _missing(self, drafts: Sequence[Draft], prepared: Iterable[Prepared]) -> list[Fault]:
         """A warning for every record that is referred to and neither held nor among these drafts."""
         places = {self._naming.record(each.kind, str(each.slug)): each.place for each in drafts}
-        mentions = [(each.record, path, iri) for each in waiting for path, iri in sorted(each.mentions)]
+        mentions = [(each.record, path, iri) for each in prepared for path, iri in sorted(each.mentions)]
         unknown = {iri for _, _, iri in mentions if iri not in places}
         unknown -= await self._store.held(sorted(unknown))
         vocabulary = self._workers.tools.vocabulary

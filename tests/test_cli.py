@@ -374,6 +374,13 @@ def test_what_is_exported_changes_nothing_when_it_is_imported(procirc: Run, home
     assert (answer["new"], answer["updated"], answer["unchanged"]) == (0, 0, 1)
 
 
+def test_nothing_is_exported_of_a_node_that_was_not_set_up(procirc: Run, tmp_path: Path):
+    toml = write_config(tmp_path)
+    (tmp_path / "data").mkdir()
+    assert procirc("export", tmp_path / "out.xlsx", "--config", toml).code == Exit.CONFIGURATION
+    assert not (tmp_path / "out.xlsx").exists()
+
+
 def test_a_file_that_is_there_is_only_written_over_when_told(procirc: Run, home: Path, toml: Path):
     path = table(home, "mine", "out.xlsx")
     ran = procirc("export", path, "--config", toml)
@@ -399,9 +406,7 @@ def test_a_template_is_filled_in_and_imported(procirc: Run, home: Path, toml: Pa
 
 
 def test_a_notice_becomes_an_opportunity_with_its_buyer(procirc: Run, home: Path, toml: Path):
-    notice = next((Path(__file__).parent / "data" / "notices").glob("*eforms*multi*.xml"), None) or next(
-        (Path(__file__).parent / "data" / "notices").glob("*.xml")
-    )
+    notice = Path(__file__).parent / "data" / "notices" / "eforms-tender.xml"
     answer = procirc("import", notice, "--config", toml, "--json").json
     assert answer["new"] == 2
     assert procirc("import", notice, "--config", toml, "--json").json["unchanged"] == 2

@@ -14,7 +14,7 @@ from federation import checks, node
 from federation.cli.commands import DEFAULT_CONFIG, ConfigOption, JsonOption, app, load, run
 from federation.config import Config, PeerConfig
 from federation.errors import Exit, Misconfigured
-from federation.records.values import nearest
+from federation.records.values import suggestion
 from federation.terminal import out, print_json, progress_bar
 
 peers_app = typer.Typer(help="The nodes this one follows.", no_args_is_help=True)
@@ -64,11 +64,8 @@ def _chosen(settings: Config, names: list[str]) -> tuple[PeerConfig, ...]:
     known = {peer.name: peer for peer in settings.peers}
     for name in names:
         if name not in known:
-            near = nearest(name, known)
-            raise Misconfigured(
-                f"There is no peer {name!r}.",
-                remedy=f"Did you mean {' or '.join(near)}?" if near else f"The peers are {', '.join(known) or 'none'}.",
-            )
+            remedy = suggestion(name, known, f"The peers are {', '.join(known) or 'none'}.")
+            raise Misconfigured(f"There is no peer {name!r}.", remedy=remedy)
     return tuple(known[name] for name in names) if names else settings.peers
 
 

@@ -18,7 +18,7 @@ from federation.errors import Fault
 from federation.exchange.cells import Sheet, plain
 from federation.records.draft import Draft, Place
 from federation.records.kinds import LANGUAGES, Field, FieldType, Kind, Vocabulary, in_language
-from federation.records.values import nearest
+from federation.records.values import suggestion
 
 SHEET_NAME: Final = 31
 """Characters that the name of a sheet may have."""
@@ -80,12 +80,11 @@ def sheet_name(kind: Kind, part: Field | None, language: str) -> str:
 
 
 def _unnamed(table: Sheet, vocabulary: Vocabulary) -> Fault:
-    near = nearest(table.name, [each.name for each in vocabulary.authored])
-    known = ", ".join(each.name for each in vocabulary.authored)
+    kinds = [each.name for each in vocabulary.authored]
+    how = f"Name it after a kind ({', '.join(kinds)}), such as pilot.csv, or choose one with --kind."
     return Fault(
         f"The name {table.name[:40]!r} does not say which kind of record the table holds.",
-        (f"Did you mean {' or '.join(near)}? " if near else "")
-        + f"Name it after a kind ({known}), such as pilot.csv, or choose one with --kind.",
+        f"{suggestion(table.name, kinds, '')} {how}".strip(),
         file=table.file,
     )
 
@@ -203,8 +202,7 @@ def _column(header: str, known: dict[str, Field], kind: Kind, file: str, faults:
         return _Column(header, None, special=name)
     each = known.get(name) or known.get(header.lower())
     if each is None:
-        near = nearest(name, [*known, "slug"]) if name else []
-        hint = f"Did you mean {' or '.join(near)}?" if near else "Remove the column or correct its name."
+        hint = suggestion(name, [*known, "slug"] if name else [], "Remove the column or correct its name.")
         faults.append(
             Fault(
                 f"{header[:60]!r} is not a field of {kind.name}." if header else "A column has no name.",

@@ -24,7 +24,7 @@ from federation.records.canonical import (
 )
 from federation.records.kinds import Field, FieldType, Kind, Vocabulary
 from federation.records.record import SLUG
-from federation.records.values import Naming, Refused, clean, nearest, term_of, unwritable
+from federation.records.values import Naming, Refused, clean, suggestion, term_of, unwritable
 
 LANGUAGE: Final = DCT + "language"
 LICENSE: Final = DCT + "license"
@@ -156,8 +156,7 @@ def _unknown_field(draft: Draft, name: str, kind: Kind, reading: _Reading) -> No
     if name in kind.by_name:
         reading.fault(draft, name, "The node fills this in itself.", "Leave it out.")
         return
-    near = nearest(name, [each.name for each in kind.fields if not each.managed])
-    hint = f"Did you mean {' or '.join(near)}?" if near else "Leave it out."
+    hint = suggestion(name, [each.name for each in kind.fields if not each.managed], "Leave it out.")
     reading.fault(draft, name, f"{name[:60]!r} is not a field of {kind.name}.", hint)
 
 

@@ -209,6 +209,12 @@ def nearest(text: str, known: Iterable[str], *, limit: int = 3) -> list[str]:
     return [choices[index] for _, _, index in found]
 
 
+def suggestion(text: str, known: Iterable[str], otherwise: str) -> str:
+    """What to do about a word nobody knows: the known ones most like it, or something else where none is near."""
+    near = nearest(text, known)
+    return f"Did you mean {' or '.join(near)}?" if near else otherwise
+
+
 def _record(text: str, each: Field, vocabulary: Vocabulary, naming: Naming) -> Term:
     iri = _record_iri(text, each, naming)
     if iri is not None and is_iri(iri):

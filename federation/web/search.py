@@ -12,7 +12,7 @@ from aiohttp import web
 from federation.errors import Fault, InvalidRequest
 from federation.index.explanation import marked_html, plain_text
 from federation.records.kinds import Vocabulary
-from federation.records.values import nearest
+from federation.records.values import suggestion
 from federation.search import MAX_LIMIT, MAX_OFFSET, Found, Hit, Request
 from federation.web import pages, standing
 from federation.web.keys import CLOCK, CONFIG, SEARCH, STORE, WORKERS
@@ -54,8 +54,7 @@ def _api_request(request: web.Request) -> Request:
     faults = []
     for name in request.query:
         if name not in known:
-            near = nearest(name, known)
-            hint = f"Did you mean {' or '.join(near)}?" if near else f"Known ones are {', '.join(known)}."
+            hint = suggestion(name, known, f"Known ones are {', '.join(known)}.")
             faults.append(Fault(f"There is no parameter {name[:60]!r}.", hint, field=name[:60]))
     limit = _number(request, "limit", PAGE_SIZE, MAX_LIMIT, faults)
     offset = _number(request, "offset", 0, MAX_OFFSET, faults)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from federation.records.derived import Standing
 from federation.records.kinds import Vocabulary
 from federation.records.record import Record, assemble
 from federation.search import Hit, Search
+from federation.store.rows import StoredEntry
 from federation.store.store import Store
 from federation.web.locale import Language
 
@@ -44,6 +46,10 @@ class Sum:
 async def records(store: Store, iris: Iterable[str], vocabulary: Vocabulary) -> dict[str, Record]:
     """The current versions of some records by IRI, as far as this node holds them."""
     held = await store.currents(list(dict.fromkeys(iris)))
+    return await asyncio.to_thread(_assembled, held, vocabulary)
+
+
+def _assembled(held: Mapping[str, StoredEntry], vocabulary: Vocabulary) -> dict[str, Record]:
     return {iri: assemble(nodes_of(entry.signed.body), vocabulary)[0] for iri, entry in held.items()}
 
 
@@ -80,8 +86,8 @@ async def summary(
     found = await records(store, (hit.id for hit in hits), vocabulary)
     stand = await standings(store, {i: r for i, r in found.items() if r.kind == "commitment"}, vocabulary, today)
     counts = Counter(each.concept for each in stand.values())
-    order = list(vocabulary.concepts)
-    named = [(vocabulary.label(iri, language.tag), counts[iri]) for iri in sorted(counts, key=order.index)]
+    ordered = sorted(counts, key=lambda iri: vocabulary.concepts[iri].order)
+    named = [(vocabulary.label(iri, language.tag), counts[iri]) for iri in ordered]
     every = (each for record in found.values() for each in figures.figures_of(record))
     return named, [_said(total, language, vocabulary) for total in figures.totals(every) if total.count > 1]
 

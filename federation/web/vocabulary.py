@@ -105,7 +105,8 @@ async def code_list(request: web.Request) -> web.Response:
             if scheme.iri in (*field.schemes, field.code_list)
         ],
     }
-    return _explained(request, "vocabulary-list.html", context)
+    # Two thousand regions take a while to write out.
+    return await asyncio.to_thread(_explained, request, "vocabulary-list.html", context)
 
 
 async def ontology(request: web.Request) -> web.Response:

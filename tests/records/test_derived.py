@@ -13,7 +13,7 @@ from federation.records.derived import standing
 from federation.records.draft import Draft
 from federation.records.figures import addable, figures_of, totals
 from federation.records.record import Record, assemble
-from tests.records.authoring import NAMING, VOCABULARY, complete
+from tests.records.authoring import VOCABULARY, complete
 
 TODAY = date(2026, 11, 22)
 
@@ -232,7 +232,3 @@ def test_ranges_add_up_to_a_range():
     ranges = measured({**figure("a", "measured", None), "minimum": 50, "maximum": 200}, figure("b", "measured", 10))
     (total,) = totals(figures_of(ranges))
     assert (total.low, total.high) == (60, 210)
-
-
-def test_the_naming_of_the_tests_is_that_of_the_records():
-    assert DEAL.iri == NAMING.record("initiative", "deal")
