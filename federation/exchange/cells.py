@@ -12,6 +12,7 @@ import csv
 import functools
 import io
 import re
+import string
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -29,6 +30,7 @@ MAX_AREA: Final = 4_000_000
 """Cells between the first and the last used one of a sheet, empty ones included."""
 MAX_SHEET: Final = 64 * 1024 * 1024
 """Bytes of a sheet, unpacked."""
+_ERROR: Final = re.compile(rb'<c r="([A-Z]{1,3}[0-9]{1,7})"[^>]*\bt="e"')
 _REFERENCE: Final = re.compile(rb'r="([A-Z]{1,3})([0-9]{1,7})"')
 _FORMULA: Final = re.compile(r"'*[=+\-@\t\r]")
 _NUMBER: Final = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?")
@@ -85,9 +87,9 @@ def sheets_of(name: str, data: bytes) -> tuple[list[Sheet], list[Fault]]:
 
 def _workbook(name: str, data: bytes) -> tuple[list[Sheet], list[Fault]]:
     try:
-        if _too_large(data):
-            hint = "Delete what stands far right of or below the table, or split it."
-            return [], [Fault("A sheet of the workbook is too large.", hint, file=name)]
+        faults = _unreadable(name, data)
+        if faults:
+            return [], faults
         book = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(data))
         sheets = [book.get_sheet_by_name(each) for each in book.sheet_names]
         tables = [(sheet.name, sheet.to_python(skip_empty_area=False)) for sheet in sheets]
@@ -99,18 +101,31 @@ def _workbook(name: str, data: bytes) -> tuple[list[Sheet], list[Fault]]:
     ], []
 
 
-def _too_large(data: bytes) -> bool:
-    """Whether a sheet would take too much memory: all cells up to its last one are made, used or not."""
+def _unreadable(name: str, data: bytes) -> list[Fault]:
+    """What no table can be read from: sheets that take too much memory, and cells that hold an error.
+
+    All cells up to the last one of a sheet are made, used or not; a cell such as #N/A would read as an empty one.
+    """
+    faults = []
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         for entry in archive.infolist():
-            if entry.file_size > MAX_SHEET:
-                return True
+            sheet = b""
             if entry.filename.startswith("xl/worksheets/") and entry.filename.endswith(".xml"):
                 with archive.open(entry) as file:
-                    used = _REFERENCE.findall(file.read(MAX_SHEET + 1))
-                if len(used) * 2 > MAX_AREA or _area(used) > MAX_AREA:
-                    return True
-    return False
+                    sheet = file.read(MAX_SHEET + 1)
+            used = _REFERENCE.findall(sheet)
+            if entry.file_size > MAX_SHEET or len(used) * 2 > MAX_AREA or _area(used) > MAX_AREA:
+                hint = "Delete what stands far right of or below the table, or split it."
+                return [Fault("A sheet of the workbook is too large.", hint, file=name)]
+            part = f"{name}, {entry.filename.rpartition('/')[2]}"
+            faults += [_error(part, cell.decode()) for cell in _ERROR.findall(sheet)]
+    return faults
+
+
+def _error(file: str, cell: str) -> Fault:
+    row = int(cell.lstrip(string.ascii_uppercase))
+    message = f"Cell {cell} holds an error of the spreadsheet program, such as #N/A."
+    return Fault(message, "Correct its formula, or empty the cell.", file=file, row=row)
 
 
 def _area(used: Sequence[tuple[bytes, bytes]]) -> int:
@@ -152,7 +167,7 @@ def decode(data: bytes) -> tuple[str, str]:
 
 def _delimiter(text: str) -> str:
     """The separator of the header row: the one of ; , tab | that occurs most outside quotes."""
-    header = re.sub(r'"[^"]*"', "", text.split("\n", 1)[0])
+    header = re.sub(r'"[^"]*"', "", text[:MAX_CELL]).split("\n", 1)[0]
     return max(",;\t|", key=header.count)
 
 

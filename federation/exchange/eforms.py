@@ -136,6 +136,8 @@ def _notice(root: Element, vocabulary: Vocabulary) -> Notice:
 def _stage(root: Element) -> Stage:
     code = root.find("cbc:NoticeTypeCode", NAMESPACES)
     form = "" if code is None else code.get("listName", "")
+    if not form:
+        raise Refused("The notice does not state its form type (BT-03).", _EXPECTED)
     if form not in _STAGES:
         raise Refused(f"The form type of the notice is {form[:60]!r}, which announces no contract.", _EXPECTED)
     return _STAGES[form]

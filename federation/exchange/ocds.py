@@ -37,7 +37,7 @@ def read(document: object, file: str, vocabulary: Vocabulary) -> tuple[list[Draf
         remedy = "Choose a release, a release package or a record package of OCDS 1.1, as JSON."
         return [], [Fault(message, remedy, file=file)]
     drafts: dict[tuple[str, str], Draft] = {}
-    faults: list[Fault] = []
+    faults = _misplaced(_object(document), file)
     for place, release in _newest(releases, file):
         found, wrong = _read(release, vocabulary, place)
         faults += wrong
@@ -51,6 +51,16 @@ def _releases(document: object) -> list[Object]:
     if "releases" in package or "records" in package:
         return _objects(package.get("releases")) or [_of_record(each) for each in _objects(package.get("records"))]
     return [package] if "ocid" in package else []
+
+
+def _misplaced(package: Object, file: str) -> list[Fault]:
+    """What stands in the list of releases or records and is neither."""
+    name = "releases" if _objects(package.get("releases")) else "records"
+    return [
+        Fault(f"Number {number} of {name} is not a JSON object.", "Correct it or take it out.", file=file, row=number)
+        for number, each in enumerate(_list(package.get(name)), 1)
+        if not isinstance(each, dict)
+    ]
 
 
 def _of_record(record: Object) -> Object:

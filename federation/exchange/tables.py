@@ -20,6 +20,8 @@ from federation.records.draft import Draft, Place
 from federation.records.kinds import LANGUAGES, Field, FieldType, Kind, Vocabulary, in_language
 from federation.records.values import suggestion
 
+MAX_COLUMNS: Final = 2_000
+"""More than the fields of a kind in many languages."""
 SHEET_NAME: Final = 31
 """Characters that the name of a sheet may have."""
 _SPECIAL: Final = ("slug", "of")
@@ -156,6 +158,10 @@ def _columns(
     headers: Sequence[str], kind: Kind, file: str, faults: list[Fault], vocabulary: Vocabulary, *, of: bool
 ) -> list[_Column]:
     known = headers_of(kind)
+    if len(headers) > MAX_COLUMNS:
+        message = f"The first row has {len(headers)} columns, more than a table of records can have ({MAX_COLUMNS})."
+        faults.append(Fault(message, "Delete what stands right of the table.", file=file, row=1))
+        return []
     end = max(at for at, header in enumerate(headers, 1) if header.strip())
     columns = [_column(header.strip(), known, kind, file, faults, of=of) for header in headers[:end]]
     seen: dict[tuple[str, str], str] = {}

@@ -15,6 +15,8 @@ from federation.web.negotiate import choose
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 PROBLEM: Final = "application/problem+json"
+_SHOWN: Final = 80
+"""Characters of an address that an error repeats."""
 log = structlog.get_logger(__name__)
 
 _HEADERS: Final = {
@@ -59,7 +61,8 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
 
 def _translated(error: web.HTTPException, request: web.Request) -> FederationError:
     if error.status == 404:
-        return NotFound(f"There is nothing at {request.path[:200]}.", remedy="Try the search.")
+        path = request.path if len(request.path) <= _SHOWN else f"{request.path[:_SHOWN]}…"
+        return NotFound(f"There is nothing at {path}.", remedy="Try the search.")
     if error.status == 413:
         return TooLarge("The request is larger than this node accepts.", remedy="Send less at a time.")
     return InvalidRequest(f"{error.status} {error.reason}.")

@@ -178,8 +178,8 @@ async def _standing(request: web.Request, record: Record, language: Language) ->
     found = (await standing.standings(store, {record.iri: record}, vocabulary, today)).get(record.iri)
     counted = [each.pilot for each in found.counted] if found is not None else []
     references = await standing.references(request.app[SEARCH], record, language, vocabulary)
-    members = [hit for each in references for hit in each.hits] if record.kind == "initiative" else []
-    stand, sums = await standing.summary(store, members, language, vocabulary, today)
+    refer = [hit for each in references for hit in each.hits]
+    stand, sums = await standing.summary(store, refer, language, vocabulary, today)
     return {
         "standing": found,
         "counted_names": await titles(counted, store, language.tag),

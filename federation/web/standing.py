@@ -82,12 +82,15 @@ async def references(search: Search, record: Record, language: Language, vocabul
 async def summary(
     store: Store, hits: Sequence[Hit], language: Language, vocabulary: Vocabulary, today: date
 ) -> tuple[list[tuple[str, int]], list[Sum]]:
-    """Of the records that belong to an initiative: how many stand how, and what their figures add up to."""
+    """Of the records that refer to one: how many stand how, and what their figures add up to."""
     found = await records(store, (hit.id for hit in hits), vocabulary)
-    stand = await standings(store, {i: r for i, r in found.items() if r.kind == "commitment"}, vocabulary, today)
-    counts = Counter(each.concept for each in stand.values())
-    ordered = sorted(counts, key=lambda iri: vocabulary.concepts[iri].order)
-    named = [(vocabulary.label(iri, language.tag), counts[iri]) for iri in ordered]
+    stand = await standings(store, {i: r for i, r in found.items() if r.kind in derived.LISTED}, vocabulary, today)
+    counts = Counter((found[iri].kind, each.concept) for iri, each in stand.items())
+    ordered = sorted(counts, key=lambda key: (key[0], vocabulary.concepts[key[1]].order))
+    named = [
+        (f"{language.pick(vocabulary.kinds[kind].labels)}, {vocabulary.label(concept, language.tag)}", count)
+        for (kind, concept), count in ((key, counts[key]) for key in ordered)
+    ]
     every = (each for record in found.values() for each in figures.figures_of(record))
     return named, [_said(total, language, vocabulary) for total in figures.totals(every) if total.count > 1]
 

@@ -306,3 +306,11 @@ def test_any_document_is_read_or_is_faults_and_nothing_else_happens(anything, te
     found = {"ocid": "a", "language": "en", "parties": anything, "tender": tender, "planning": planning}
     drafts, faults = read({"releases": [found]}, "any.json", VOCABULARY)
     assert bool(drafts) or bool(faults)
+
+
+def test_what_is_no_release_is_named_by_its_number():
+    drafts, faults = read({"releases": [release(), "not a release"]}, "some.json", VOCABULARY)
+    assert drafts
+    assert [(fault.row, fault.severity) for fault in faults if "not a JSON object" in fault.message] == [
+        (2, "violation")
+    ]

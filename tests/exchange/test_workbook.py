@@ -161,3 +161,27 @@ def test_the_line_with_which_excel_names_its_separator_is_no_row():
         [File("organisation.csv", b"sep=|\r\nslug|title@en|role\r\na|A; B|nonsense\r\n")], VOCABULARY, NAMING
     )
     assert (draft.values["title"], draft.place.row, faults) == ({"en": "A; B"}, 2, [])
+
+
+def test_a_cell_that_shows_an_error_is_refused_and_not_taken_for_an_empty_one():
+    data = io.BytesIO()
+    book = xlsxwriter.Workbook(data, {"in_memory": True})
+    sheet = book.add_worksheet("organisation")
+    sheet.write_row(0, 0, ["slug", "title@en", "role"])
+    sheet.write_row(1, 0, ["a", "A", "procurer"])
+    sheet.write_formula(2, 1, "=NA()", None, "#N/A")
+    book.close()
+    found, (fault,) = drafts_of([File("organisation.xlsx", data.getvalue())], VOCABULARY, NAMING)
+    assert (found, fault.row, "B3" in fault.message) == ([], 3, True)
+
+
+def test_the_separator_is_found_when_the_name_of_a_column_has_a_line_break():
+    data = b'"slug\n";"title@en";"role"\na;"A, with commas, in it";procurer\n'
+    (draft,), faults = drafts_of([File("organisation.csv", data)], VOCABULARY, NAMING)
+    assert (draft.values["title"], faults) == ({"en": "A, with commas, in it"}, [])
+
+
+def test_a_table_wider_than_any_is_one_fault():
+    data = ("slug," + ",".join(f"c{number}" for number in range(3_000)) + "\na\n").encode()
+    found, (fault,) = drafts_of([File("organisation.csv", data)], VOCABULARY, NAMING)
+    assert (found, "3001 columns" in fault.message) == ([], True)

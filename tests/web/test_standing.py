@@ -76,8 +76,10 @@ async def test_an_initiative_shows_what_refers_to_it_how_that_stands_and_what_ma
     text = await page(node, "/records/initiative/deal?lang=en")
     assert "Commitment (1)" in text
     assert "Pilot (2)" in text
-    assert "Met: 1" in text
+    assert "Commitment, Met: 1" in text
     assert "15 kilogram" in text
+    # And the town that promised it, though no code knows what towns are.
+    assert "Commitment, Met: 1" in await page(node, "/records/organisation/town?lang=en")
 
 
 async def test_an_opportunity_is_never_listed_as_open_after_its_closing_day(start_node):
