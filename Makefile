@@ -6,11 +6,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check bench format context interop clean help
+.PHONY: demo test test-all check bench format context interop clean help
 .DEFAULT_GOAL := help
 
 help:  ## Say what there is to do
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 $(READY): pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed and was not found."; exit 1; }
@@ -23,6 +23,9 @@ demo: $(READY)  ## Start six regions on this machine and search across them
 
 test: $(READY)  ## Run all tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+
+test-all: $(READY)  ## Run all tests at full length: hours of crashes, fleets and random histories
+	PROCIRC_TEST_ALL=1 $(BIN)/python -m pytest -n 2 --dist worksteal -rP $(ARGS)
 
 check: $(READY)  ## Lint, types, import direction
 	$(BIN)/ruff check .

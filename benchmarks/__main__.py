@@ -30,7 +30,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-MODULES: Final = ("publish", "sync", "nothing_new", "latency", "feed", "search", "memory")
+MODULES: Final = ("publish", "sync", "nothing_new", "latency", "feed", "drippers", "search", "memory")
 LIMITS: Final = {False: 900, True: 240}
 """Seconds that a full and a quick run may take; on a machine with nothing else to do it is about half."""
 PACKAGES: Final = (

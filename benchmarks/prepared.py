@@ -22,15 +22,16 @@ from benchmarks.corpus import Corpus
 from benchmarks.sites import Site, cores, make_site
 from federation import node as nodes
 from federation.index.text import Source, facet_field, facet_names
+from federation.log import checkpoint as checkpoints
 from federation.log.trust import Entry
-from federation.publish import timestamp
+from federation.ownlog import timestamp
 from federation.records.canonical import XSD, Literal, write
 from federation.records.draft import statements
 from federation.records.proof import Signer, sign
 from federation.records.record import ISSUED, MODIFIED, PUBLISHER, VERSION
 from federation.records.values import Naming
 from federation.search import documents_of
-from federation.store import keyfiles
+from federation.store.keyfiles import Keyring
 from federation.workers import Tools, Workers
 
 CHUNK: Final = 500
@@ -146,7 +147,7 @@ def bodies(tools: Tools, naming: Naming, numbers: range, created: str) -> list[t
 
 def sealed(tools: Tools, naming: Naming, keys: Path, numbers: range, created: str) -> list[Entry]:
     """Signed entries of some pilots; runs in a worker."""
-    signer = Signer(naming.did, keyfiles.load(keys).record)
+    signer = Signer(naming.did, Keyring(keys).private(None).record)
     return [
         Entry(0, sign(body, signer, created=created), iri, "pilot", 1)
         for iri, body in bodies(tools, naming, numbers, created)
@@ -194,9 +195,14 @@ async def _with_log(site: Site, size: int) -> Site:
 
 async def _fill_log(node: nodes.Node, size: int) -> None:
     created, naming, keys = timestamp(datetime.now(UTC)), node.config.naming, node.config.data / "keys"
+    key, origin = Keyring(keys).private(None).log, checkpoints.origin_of(node.config.host)
+
+    def checkpoint(size: int, root: bytes) -> str:
+        return checkpoints.sign(origin, size, root, key, now=datetime.now(UTC))
+
     tasks = [_call(node.workers, sealed, naming, keys, numbers, created) for numbers in _chunks(size - 1)]
     async for entries in ahead(tasks, node.workers.width):
-        await node.store.append_own(node.log.id, entries, checkpoint=node.publisher.checkpoint)
+        await node.store.append_own(node.log.id, entries, keys=node.log.keys, checkpoint=checkpoint)
 
 
 def _call(workers: Workers, task: Any, *args: Any) -> Any:

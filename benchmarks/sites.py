@@ -67,6 +67,10 @@ def make_site(scratch: Path, name: str, *, follows: Sequence[Site] = (), every: 
         f'listen = "127.0.0.1:{port}"',
         'data = "data"',
         "allow_private = true",
+        # All the load comes from one address, and more of it than anybody would ask for.
+        "[limits]",
+        "requests_per_second = 1000000",
+        "connections_per_address = 700",
     ]
     for peer in follows:
         lines += ["[[peers]]", f'name = "{peer.name}"', f'url = "{peer.base}"', f"every = {every}"]

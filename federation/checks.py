@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import Any
+from typing import Any, Final
 
-from federation.config import Config, PeerConfig
-from federation.errors import NotFound
+from federation.config import Config
 from federation.records.vocabulary import load_vocabulary
 from federation.store.engine import url_of
-from federation.store.keyfiles import LOG, NEXT, RECORD
+from federation.store.keyfiles import LOG, RECORD
 from federation.store.store import open_store
+
+_EMPTY: Final = {"since": "", "entries": 0, "claimed": 0, "last_success": "", "next_attempt": "", "fingerprint": ""}
 
 
 def configuration(config: Config) -> list[str]:
@@ -34,8 +35,10 @@ def configuration(config: Config) -> list[str]:
         for path in sorted(keys.glob("*.key"))
         if path.stat().st_mode & 0o077
     ]
-    if (keys / NEXT).exists():
-        notes.append(f"{keys / NEXT} is still on this machine; move it to a safe place.")
+    notes += [
+        f"The next key {path} is still on this machine; run `procirc keys export` with a medium for a safe."
+        for path in sorted(keys.glob("next*.key"))
+    ]
     if config.allow_private:
         notes.append("allow_private is on: peers on private addresses are asked. For demonstrations only.")
     notes += [
@@ -73,19 +76,11 @@ async def peer_rows(config: Config) -> list[dict[str, Any]]:
                         "reason": state.reason,
                         "detail": state.detail,
                     }
-    empty = {"since": "", "entries": 0, "claimed": 0, "last_success": "", "next_attempt": "", "fingerprint": ""}
+            for each in await store.followed.every():
+                waits = {"name": each.name, "url": each.url, "state": "new", "reason": "to-confirm"}
+                said = f"Waits for you: procirc peers confirm {each.name}" if not each.confirmed else ""
+                known.setdefault(each.did, {**_EMPTY, **waits, "fingerprint": each.fingerprint, "detail": said})
     for peer in config.peers:
         fresh = {"name": peer.name, "url": peer.url, "state": "new", "reason": "", "detail": "Not contacted yet."}
-        known.setdefault(peer.did, {**fresh, **empty})
+        known.setdefault(peer.did, {**_EMPTY, **fresh})
     return sorted(known.values(), key=lambda row: str(row["name"]))
-
-
-async def confirm(config: Config, peer: PeerConfig) -> str:
-    """Have a peer followed again after a coordinator's decision; the evidence that was kept against it."""
-    async with open_store(config.database or url_of(config.data)) as store:
-        log = next((each for each in await store.logs() if each.did == peer.did and not each.own), None)
-        if log is None:
-            raise NotFound(f"{peer.name} was never contacted; there is nothing to confirm.")
-        state = (await store.peer_states())[log.id]
-        await store.update_peer(log.id, state="new", reason="", detail="", evidence="", failures=0, next_attempt="")
-        return state.evidence

@@ -14,7 +14,16 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    IPvAnyNetwork,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from federation.errors import Fault, FederationError, Misconfigured
@@ -59,8 +68,11 @@ class PeerConfig(BaseModel):
     Without it the first contact decides, and later ones must match it."""
     every: Annotated[int, Field(ge=1, le=86_400)] = 300
     """Seconds between two pulls."""
+    via: str = ""
+    """Base address of another node that is asked for its copy instead, for a peer that is gone."""
 
     _check_url = field_validator("url")(_base_address)
+    _check_via = field_validator("via")(lambda via: _base_address(via) if via else via)
 
     @property
     def did(self) -> str:
@@ -80,6 +92,10 @@ class Config(BaseSettings):
     """Public base address, https:// and a host. It is part of every record's address: choose it for good."""
     listen: Annotated[str, Field(pattern=r"^[^:\s]+:[0-9]{1,5}$|^\[[0-9a-fA-F:]+\]:[0-9]{1,5}$")] = "127.0.0.1:8080"
     """Address and port to serve on; a reverse proxy adds TLS."""
+    trusted_proxies: tuple[IPvAnyNetwork, ...] = ()
+    """Addresses and networks (10.0.0.0/8) of the reverse proxies before this node: whom they name last in
+    X-Forwarded-For is the client. Without it all who come through a proxy count as one address in ``[limits]``.
+    Name only proxies that set this header themselves, or clients can choose their address."""
     data: Path
     """Directory of the database, keys and index; relative to node.toml."""
     database: str = ""
@@ -208,6 +224,15 @@ def load(path: Path, overrides: Mapping[str, Any] | None = None) -> Config:
     if config.vocabulary is not None:
         relative["vocabulary"] = folder / config.vocabulary
     return config.model_copy(update=relative)
+
+
+def peer(**values: Any) -> PeerConfig:
+    """A peer that was given on the command line. Raises Misconfigured with what is wrong with it."""
+    try:
+        return PeerConfig(**values)
+    except ValidationError as error:
+        faults = [_fault(each, Path("peer")) for each in error.errors()]
+        raise Misconfigured("That is not a peer that can be followed.", faults=faults) from error
 
 
 def _fault(error: Any, path: Path) -> Fault:

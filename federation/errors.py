@@ -103,7 +103,10 @@ def printable(text: str) -> str:
 
 
 class FederationError(Exception):
-    """Base of the family. ``detail`` is a sentence; ``faults`` list every place that is wrong."""
+    """Base of the family. ``detail`` is a sentence; ``faults`` list every place that is wrong.
+
+    ``retry_after``: seconds after which the same may succeed, where that is known (RFC 9110 section 10.2.3).
+    """
 
     slug: ClassVar[str] = "error"
     title: ClassVar[str] = "Something went wrong"
@@ -111,12 +114,15 @@ class FederationError(Exception):
     exit: ClassVar[Exit] = Exit.DEFECT
     fault_of: ClassVar[Literal["caller", "peer", "us"]] = "us"
 
-    def __init__(self, detail: str, *, remedy: str = "", faults: Sequence[Fault] = ()) -> None:
+    def __init__(
+        self, detail: str, *, remedy: str = "", faults: Sequence[Fault] = (), retry_after: float | None = None
+    ) -> None:
         super().__init__(detail)
         # Sentences quote what others have sent: on a terminal or in a log that must stay text.
         self.detail = printable(detail)
         self.remedy = remedy
         self.faults = tuple(faults)
+        self.retry_after = retry_after
 
     def __str__(self) -> str:
         return f"{self.detail} {self.remedy}" if self.remedy else self.detail
@@ -176,6 +182,11 @@ class TooMany(FederationError):
 
 class NotFound(FederationError):
     slug, title, status = "not-found", "There is nothing here", 404
+    exit, fault_of = Exit.INVALID_INPUT, "caller"
+
+
+class Gone(FederationError):
+    slug, title, status = "gone", "This was withdrawn or erased", 410
     exit, fault_of = Exit.INVALID_INPUT, "caller"
 
 
@@ -240,6 +251,11 @@ class NotVerified(FederationError):
     exit, fault_of = Exit.NOT_VERIFIED, "caller"
 
 
+class DamagedBackup(FederationError):
+    slug, title, status = "damaged-backup", "The backup cannot be restored", 422
+    exit, fault_of = Exit.NOT_VERIFIED, "caller"
+
+
 # What a peer did
 
 
@@ -249,20 +265,9 @@ class PeerError(FederationError):
 
 
 class PeerUnreachable(PeerError):
-    """``retry_after`` is what the peer asked for, in seconds (Retry-After, RFC 9110 section 10.2.3)."""
+    """``retry_after`` is what the peer asked for."""
 
     slug, title = "peer-unreachable", "The peer cannot be reached"
-
-    def __init__(
-        self,
-        detail: str,
-        *,
-        remedy: str = "",
-        faults: Sequence[Fault] = (),
-        retry_after: float | None = None,
-    ) -> None:
-        super().__init__(detail, remedy=remedy, faults=faults)
-        self.retry_after = retry_after
 
 
 class AddressRefused(PeerError):
@@ -315,6 +320,18 @@ class Forked(PeerError):
         self.evidence = evidence
 
 
+class BadErasure(PeerError):
+    slug, title = "bad-erasure", "The peer erases what it may not"
+
+
+class MassErasure(PeerError):
+    slug, title = "mass-erasure", "The peer erases more than anybody would expect"
+
+
+class Withheld(PeerError):
+    slug, title = "withheld", "Another node has seen more of the peer's log than it shows us"
+
+
 class KeyMismatch(PeerError):
     slug, title = "key-mismatch", "The peer's keys are not the ones we know"
 
@@ -335,6 +352,11 @@ class Conflict(FederationError):
     """Somebody else appended in between; what was prepared must be prepared again."""
 
     slug, title, status = "conflict", "The log moved on", 409
+    exit, fault_of = Exit.STORAGE, "us"
+
+
+class ReadOnly(FederationError):
+    slug, title, status = "read-only", "This node only reads for now", 503
     exit, fault_of = Exit.STORAGE, "us"
 
 

@@ -10,21 +10,26 @@ from __future__ import annotations
 import asyncio
 import gzip
 import hashlib
+import math
+import time
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from types import MappingProxyType
 from typing import Final
 
 import pyoxigraph
 
 from federation.errors import NotFound
-from federation.log.trust import CREATE, UPDATE
+from federation.log.trust import activity_of
 from federation.records.canonical import AS, DCT, LDES, PC, TREE, TYPE, XSD, Literal, Triple, object_text
 from federation.records.proof import PURPOSE, SEC, SUITE
-from federation.store.rows import Log, StoredEntry
+from federation.store.rows import StoredEntry
 from federation.store.store import Store
 
+FRESH: Final = 2.0
+"""Seconds for which pages kept ready are served without looking for erasures by other processes."""
 PAGE: Final = 100
 """Members of a full page."""
 SECTION: Final = 100
@@ -70,15 +75,45 @@ class Place:
     def stream(self) -> str:
         return f"{self.base}/feed#stream"
 
-    def section(self, section: int) -> str:
-        return f"{self.root}/{section}"
+    def section(self, section: int, generation: int = 0) -> str:
+        return f"{self.root}/{named(section, generation)}"
 
-    def page(self, number: int) -> str:
+    def page(self, number: int, generation: int = 0) -> str:
         """The address of page ``number``, counted over all sections."""
-        return f"{self.root}/{number // SECTION}/{number % SECTION}"
+        return f"{self.root}/{number // SECTION}/{named(number % SECTION, generation)}"
 
     def member(self, position: int) -> str:
         return f"{self.base}/log/{position}"
+
+
+def named(number: int, generation: int) -> str:
+    """The last part of the address of a page or section: ``7``, and ``7-2`` after two erasures in it."""
+    return f"{number}-{generation}" if generation else str(number)
+
+
+class Generations:
+    """How often the pages and sections of a log were changed by erasures.
+
+    An immutable page may not change (LDES 1.0), so it gets a new address with every erasure that touches it.
+    """
+
+    def __init__(self, erasures: Mapping[int, int] = MappingProxyType({})) -> None:
+        """``erasures`` gives for every erased position the one of its erasure."""
+        self._pages: dict[int, set[int]] = {}
+        self._sections: dict[int, set[int]] = {}
+        for position, by in erasures.items():
+            self._pages.setdefault(position // PAGE, set()).add(by)
+            self._sections.setdefault(position // PAGE // SECTION, set()).add(by)
+
+    def page(self, number: int) -> int:
+        return len(self._pages.get(number, ()))
+
+    def section(self, section: int) -> int:
+        return len(self._sections.get(section, ()))
+
+
+NEVER: Final = Generations()
+"""Of a log in which nothing was erased."""
 
 
 def _integer(number: int) -> Literal:
@@ -106,7 +141,7 @@ def _relation(subject: str, node: str, lower: int, upper: int | None) -> Iterato
         yield relation, TREE + "value", _integer(bound)
 
 
-def root_triples(place: Place, size: int) -> list[Triple]:
+def root_triples(place: Place, size: int, changed: Generations = NEVER) -> list[Triple]:
     """The root of a feed over ``size`` entries: context, sections, and the open page if there is one."""
     root, stream = place.root, place.stream
     triples = [
@@ -125,27 +160,27 @@ def root_triples(place: Place, size: int) -> list[Triple]:
     for section in range(0, (closed + SECTION - 1) // SECTION):
         first = section * SECTION * PAGE
         upper = min((section + 1) * SECTION, closed) * PAGE
-        triples += _relation(root, place.section(section), first, upper)
+        triples += _relation(root, place.section(section, changed.section(section)), first, upper)
     if size % PAGE:
-        triples += _relation(root, place.page(closed), closed * PAGE, None)
+        triples += _relation(root, place.page(closed, changed.page(closed)), closed * PAGE, None)
     return triples
 
 
-def section_triples(place: Place, section: int, size: int) -> list[Triple]:
+def section_triples(place: Place, section: int, size: int, changed: Generations = NEVER) -> list[Triple]:
     """A section: its closed pages. Raises NotFound for a section that has none yet."""
     first, last = section * SECTION, min((section + 1) * SECTION, size // PAGE)
     if not first < last:
         raise NotFound(f"The feed has no section {section}.")
-    subject = place.section(section)
+    subject = place.section(section, changed.section(section))
     triples = list(_node(place, subject, immutable=last - first == SECTION))
     for number in range(first, last):
-        triples += _relation(subject, place.page(number), number * PAGE, (number + 1) * PAGE)
+        triples += _relation(subject, place.page(number, changed.page(number)), number * PAGE, (number + 1) * PAGE)
     return triples
 
 
 def _member_lines(place: Place, entry: StoredEntry) -> str:
     member, proof = place.member(entry.position), f"_:p{entry.position}"
-    activity = CREATE if entry.version == 1 else UPDATE
+    activity = activity_of(entry.kind, entry.version)
     created = object_text(Literal(entry.published, XSD + "dateTime"))
     return (
         f"<{place.stream}> <{TREE}member> <{member}> .\n"
@@ -163,8 +198,19 @@ def _member_lines(place: Place, entry: StoredEntry) -> str:
     )
 
 
+def _erased_lines(place: Place, entry: StoredEntry) -> str:
+    """What is left of an erased entry: no member of the stream, but its place in the tree stays provable."""
+    member, leaf = place.member(entry.position), Literal(entry.leaf.hex().upper(), XSD + "hexBinary")
+    return (
+        f"<{member}> <{PC}position> {object_text(_integer(entry.position))} .\n"
+        f"<{member}> <{PC}leafHash> {object_text(leaf)} .\n"
+    )
+
+
 def entry_nquads(place: Place, entry: StoredEntry) -> str:
     """One entry as N-Quads: what the page says of it, then its body in the graph of its name."""
+    if entry.erased_by is not None:
+        return _erased_lines(place, entry)
     graph = f"<{place.member(entry.position)}> ."
     lines = entry.signed.body.split("\n")[:-1]
     return _member_lines(place, entry) + "".join(f"{line[:-1]}{graph}\n" for line in lines)
@@ -178,7 +224,9 @@ def render(place: Place, head: Sequence[Triple], entries: Sequence[StoredEntry],
     """The bytes of a page in one form: hypermedia first, then member by member."""
     if form is Format.TRIG:
         blocks = (
-            f"{_member_lines(place, entry)}<{place.member(entry.position)}> {{\n{entry.signed.body}}}\n"
+            _erased_lines(place, entry)
+            if entry.erased_by is not None
+            else f"{_member_lines(place, entry)}<{place.member(entry.position)}> {{\n{entry.signed.body}}}\n"
             for entry in entries
         )
         return (_lines(head) + "".join(blocks)).encode()
@@ -197,6 +245,10 @@ def _finish(place: Place, head: Sequence[Triple], entries: Sequence[StoredEntry]
     return Rendered(zipped, hashlib.sha256(plain).hexdigest()[:32], immutable)
 
 
+_Key = tuple[int, int, Format]
+"""A page by its number and generation, in a form."""
+
+
 class Feed:
     """The feed of one log, page by page; final pages are kept ready within ``cache_bytes``."""
 
@@ -205,47 +257,59 @@ class Feed:
         self._log_id = log_id
         self.place = place
         self._room = cache_bytes
-        self._ready: OrderedDict[tuple[int, int, Format], Rendered] = OrderedDict()
+        self._ready: OrderedDict[_Key, Rendered] = OrderedDict()
+        self._looked = -math.inf
 
-    def ready(self, section: int, page: int, form: Format) -> Rendered | None:
-        """A final page that is at hand, without waiting for anything."""
-        key = (section, page, form)
+    def ready(self, number: int, generation: int, form: Format) -> Rendered | None:
+        """A final page that is at hand, without waiting for anything; none where it may have been changed."""
+        if time.monotonic() - self._looked > FRESH:
+            return None
+        key = (number, generation, form)
         found = self._ready.get(key)
         if found is not None:
             self._ready.move_to_end(key)
         return found
 
+    async def changed(self) -> Generations:
+        """The generations as they stand; pages of earlier ones are forgotten."""
+        changed = Generations(await self._store.erasures(self._log_id))
+        self._looked = time.monotonic()
+        for key in [key for key in self._ready if key[1] != changed.page(key[0])]:
+            self._room += len(self._ready.pop(key).zipped)
+        return changed
+
     async def root(self, form: Format) -> Rendered:
-        log = await self._log()
-        return await asyncio.to_thread(_finish, self.place, root_triples(self.place, log.verified_size), (), form)
+        size, changed = await self._size(), await self.changed()
+        return await asyncio.to_thread(_finish, self.place, root_triples(self.place, size, changed), (), form)
 
     async def section(self, section: int, form: Format) -> Rendered:
         """Raises NotFound for a section that does not exist yet."""
-        log = await self._log()
-        head = section_triples(self.place, section, log.verified_size)
+        size, changed = await self._size(), await self.changed()
+        head = section_triples(self.place, section, size, changed)
         return await asyncio.to_thread(_finish, self.place, head, (), form)
 
-    async def page(self, section: int, page: int, form: Format) -> Rendered:
-        """Raises NotFound for a page that does not exist yet."""
-        found = self.ready(section, page, form)
+    async def page(self, number: int, form: Format) -> Rendered:
+        """A page as it is now. Raises NotFound for one that does not exist yet."""
+        size, changed = await self._size(), await self.changed()
+        generation = changed.page(number)
+        found = self.ready(number, generation, form)
         if found is not None:
             return found
-        log, number = await self._log(), section * SECTION + page
-        start, stop = number * PAGE, min((number + 1) * PAGE, log.verified_size)
-        if page >= SECTION or not start < stop:
-            raise NotFound(f"The feed has no page {section}/{page}.")
+        start, stop = number * PAGE, min((number + 1) * PAGE, size)
+        if not start < stop:
+            raise NotFound(f"The feed has no page {number // SECTION}/{number % SECTION}.")
         entries = await self._store.entries(self._log_id, start, stop)
         closed = stop - start == PAGE
-        head = list(_node(self.place, self.place.page(number), immutable=closed))
+        head = list(_node(self.place, self.place.page(number, generation), immutable=closed))
         rendered = await asyncio.to_thread(_finish, self.place, head, entries, form)
         if closed:
-            self._keep((section, page, form), rendered)
+            self._keep((number, generation, form), rendered)
         return rendered
 
-    async def _log(self) -> Log:
-        return await self._store.log(self._log_id)
+    async def _size(self) -> int:
+        return (await self._store.log(self._log_id)).verified_size
 
-    def _keep(self, key: tuple[int, int, Format], rendered: Rendered) -> None:
+    def _keep(self, key: _Key, rendered: Rendered) -> None:
         if len(rendered.zipped) > self._room and not self._ready:
             return
         self._ready[key] = rendered

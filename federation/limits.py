@@ -16,6 +16,26 @@ class Limits(BaseModel):
     """Largest request body, in bytes."""
     request_seconds: Annotated[float, Field(gt=0)] = 30
     """Longest time for a request body to arrive, in seconds."""
+    idle_seconds: Annotated[float, Field(gt=0, le=15)] = 15
+    """Longest silence of a connection, and longest time for the head of a request to arrive, in seconds."""
+    answer_seconds: Annotated[float, Field(gt=0)] = 60
+    """Longest time for a client to take what was sent to it, in seconds."""
+    connections: Annotated[int, Field(ge=1)] = 800
+    """Most open connections; the next is closed unread. Each needs an open file, and systems often allow
+    a process 1,024 of them, some of which the database and the index need."""
+    connections_per_address: Annotated[int, Field(ge=1)] = 128
+    """Most open connections of one address (a /64 of IPv6), trusted proxies aside. A peer needs four, a
+    browser six; an office may stand behind one address."""
+    requests_at_once: Annotated[int, Field(ge=1)] = 256
+    """Most requests without a body that are answered at the same time; the next is told to come back (503)."""
+    uploads_at_once: Annotated[int, Field(ge=1)] = 64
+    """The same for requests that bring a body, which may be slow to arrive."""
+    requests_per_second: Annotated[float, Field(gt=0)] = 100
+    """Requests that one address may go on making each second; more are told to wait (429). With pages of
+    a hundred entries, a peer may follow 10,000 entries a second, more than it can verify."""
+    requests_burst: Annotated[int, Field(ge=1)] = 2000
+    """Requests that one address may make at once after a pause, before that rate holds. For a peer, that is
+    a log of 200,000 entries."""
     page_bytes: Annotated[int, Field(ge=1024)] = 16 * 1024 * 1024
     """Largest page of a peer's feed, in bytes after decompression."""
     connect_seconds: Annotated[float, Field(gt=0)] = 5
@@ -28,6 +48,9 @@ class Limits(BaseModel):
     """Longest time for one pull; the next one goes on where it stopped."""
     run_pages: Annotated[int, Field(ge=1)] = 2000
     """Most pages of one pull."""
+    reserve_bytes: Annotated[int, Field(ge=0)] = 500_000_000
+    """Free space on the disk of the data directory below which nothing more is taken from peers, in bytes.
+    What is here is served on, and the node goes on pulling by itself when there is room again."""
     cache_bytes: Annotated[int, Field(ge=0)] = 64 * 1024 * 1024
     """Memory for feed pages kept ready to serve, in bytes."""
     index_bytes: Annotated[int, Field(ge=15_000_000)] = 50_000_000

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
 import gc
-import hashlib
 import os
-import secrets
 import signal
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -25,29 +23,31 @@ from federation.config import Config, PeerConfig
 from federation.errors import FederationError, InvalidTable, Misconfigured, StorageFailed
 from federation.exchange.files import File, drafts_of
 from federation.feed import Feed, Place
+from federation.gossip import Gossip
+from federation.harvest import Harvester
 from federation.index.text import TextIndex
-from federation.log.keys import Keys, next_key_hash
-from federation.peers.transport import open_transport
-from federation.publish import Clock, Publisher
+from federation.log.keys import next_key_hash
+from federation.ownlog import Clock, OwnLog
+from federation.peers.transport import Transport, open_transport
+from federation.publish import Publisher
 from federation.records.vocabulary import load_vocabulary
+from federation.recovery import Guard, Recovery
 from federation.search import Follower, Search
-from federation.store import keyfiles
 from federation.store.engine import url_of
+from federation.store.keyfiles import PASSPHRASE, Keyring
 from federation.store.rows import Log
+from federation.store.secrets import SESSION_FILE, TOKEN_FILE, digest, secret
 from federation.store.store import Store, open_store
 from federation.sync import Syncer, is_due
-from federation.web import keys, pages, problems, routes
+from federation.web import connections, guard, keys, pages, problems, routes
 from federation.web.locale import Locales
 from federation.web.sessions import Sessions
 from federation.workers import Tools, Workers, open_workers
 
-KEEPALIVE: Final = 15
-"""Seconds a silent connection is kept; aiohttp's own default would be an hour."""
 FOLLOW_EVERY: Final = 2
 """Seconds between two looks at the logs by the index, for what other processes published."""
-TOKEN_FILE: Final = "api.token"  # noqa: S105 - the name of a file, not a token
-SESSION_FILE: Final = "session.key"
-"""What signs the sessions of people who log in."""
+RECOVER_EVERY: Final = 30
+"""Seconds between two looks at whether peers hold more of our own log than we do."""
 log = structlog.get_logger(__name__)
 
 
@@ -64,12 +64,35 @@ class Node:
     store: Store
     log: Log
     workers: Workers
+    own: OwnLog
     publisher: Publisher
     syncer: Syncer
     index: TextIndex
     follower: Follower
     search: Search
     clock: Clock
+    keyring: Keyring
+    transport: Transport
+    guard: Guard
+    recovery: Recovery
+    origins: set[str]
+    """Whom this node may ask: its peers and their mirrors."""
+
+    async def peers(self) -> list[PeerConfig]:
+        """The peers of the configuration, and those that were added and confirmed."""
+        found = list(self.config.peers)
+        for each in await self.store.followed.every():
+            if each.confirmed and each.did not in {peer.did for peer in found}:
+                found.append(PeerConfig(name=each.name, url=each.url, fingerprint=each.fingerprint, via=each.via))
+        self.origins.update(origin for peer in found for origin in (peer.url, peer.via) if origin)
+        return found
+
+    async def recover(self) -> None:
+        """See whether peers hold more of our own log than we do, and if so fetch it."""
+        if await self.recovery.look():
+            reason = await self.recovery.run(await self.peers())
+            if reason:
+                log.warning("read-only", reason=reason)
 
     async def pull(self, peer: PeerConfig) -> None:
         """One scheduled pull: nothing before its time, and the index afterwards."""
@@ -78,11 +101,18 @@ class Node:
         if known is not None and not is_due(known, self.clock()):
             return
         pulled = await self.syncer.pull(peer)
+        await self.recover()
         if pulled.added:
             await self.follower.catch_up()
 
+    async def recount(self) -> None:
+        """Count the index against the logs, and mend it."""
+        await self.follower.recount()
+
     async def catch_up(self) -> None:
-        """Index what the logs have gained, whoever appended it."""
+        """Index what the logs have gained, whoever appended it, and make sure that what was erased is gone."""
+        if self.store.soiled:
+            await self.store.scrub()
         await self.follower.catch_up()
 
 
@@ -94,7 +124,7 @@ async def init(config: Config, *, clock: Clock = now, tools: Tools | None = None
     try:
         config.data.mkdir(mode=0o750, parents=True, exist_ok=True)
         for name in (TOKEN_FILE, SESSION_FILE):
-            _secret(config.data / name)
+            secret(config.data / name)
     except OSError as error:
         raise StorageFailed(
             f"The data directory {config.data} cannot be written: {error}.",
@@ -105,12 +135,16 @@ async def init(config: Config, *, clock: Clock = now, tools: Tools | None = None
     next_key = ""
     if own.size == 0:
         # Only a log without entries may get keys: later ones would not be those it declares.
-        next_key = await asyncio.to_thread(keyfiles.create, config.data / "keys")
+        next_key = await asyncio.to_thread(keyring(config).create)
     async with open_node(config, clock=clock, tools=tools, started=False) as node:
-        if own.keys is None:
-            # Also where a set-up was cut short between entry 0 and the note of the keys it declares.
-            await node.publisher.begin(next_key_hash(next_key))
+        # Also where a set-up was cut short behind entry 0.
+        await node.own.begin(next_key_hash(next_key))
         return await node.store.log(node.log.id)
+
+
+def keyring(config: Config) -> Keyring:
+    """The keys of a node, and what decrypts them."""
+    return Keyring(config.data / "keys", passphrase=os.environ.get(PASSPHRASE, ""))
 
 
 @asynccontextmanager
@@ -121,13 +155,14 @@ async def open_node(
     width: int | None = None,
     tools: Tools | None = None,
     started: bool = True,
+    keyless: bool = False,
 ) -> AsyncIterator[Node]:
     """Open a node's store, keys, index and workers. Nothing runs by itself yet.
 
     ``tools`` may be shared by nodes of one vocabulary; they are made where none are given. ``started``
-    demands that ``init`` has written entry 0. Raises Misconfigured, KeyMissing, StorageFailed, NewerData.
+    demands that ``init`` has written entry 0; ``keyless`` does without the keys in force.
+    Raises Misconfigured, KeyMissing, StorageFailed, NewerData.
     """
-    private = await asyncio.to_thread(keyfiles.load, config.data / "keys")
     tools = tools or Tools(await asyncio.to_thread(load_vocabulary, config.vocabulary))
     locks = config.data / "locks"
     _make(locks, config.data / "index")
@@ -135,10 +170,15 @@ async def open_node(
         workers = await stack.enter_async_context(open_workers(tools, width=width))
         store = await stack.enter_async_context(open_store(config.database or url_of(config.data)))
         own = await store.enlist(did=config.did, base=config.base, name=config.name, own=True)
-        _check_own(own, started, private.public)
+        if started and own.size == 0:
+            raise Misconfigured("This node has not been set up.", remedy="Run `procirc init` first.")
+        ring = keyring(config)
+        if not keyless:
+            await asyncio.to_thread(ring.private, own.keys)
+        origins: set[str] = set()
         transport = await stack.enter_async_context(
             open_transport(
-                origins={peer.url for peer in config.peers},
+                origins=origins,
                 limits=config.limits,
                 allow_private=config.allow_private,
             )
@@ -147,24 +187,33 @@ async def open_node(
             TextIndex, config.data / "index", workers.tools.concepts, memory=config.limits.index_bytes
         )
         stack.callback(index.close)
-        yield Node(
+        log_of_ours = OwnLog(
+            store=store,
+            log_id=own.id,
+            naming=config.naming,
+            host=config.host,
+            keyring=ring,
+            tools=workers.tools,
+            clock=clock,
+            guard=(guard := Guard(config.data)),
+        )
+        gossip = Gossip(store, transport, clock)
+        harvester = Harvester(store, transport, workers, config.limits, clock)
+        node = Node(
             config=config,
             store=store,
             log=own,
             workers=workers,
+            own=log_of_ours,
             publisher=Publisher(
-                store=store,
-                log_id=own.id,
-                naming=config.naming,
-                host=config.host,
-                keys=private,
-                workers=workers,
-                clock=clock,
+                store=store, own=log_of_ours, log_id=own.id, naming=config.naming, workers=workers, clock=clock
             ),
             syncer=Syncer(
                 store=store,
                 transport=transport,
                 workers=workers,
+                harvester=harvester,
+                gossip=gossip,
                 limits=config.limits,
                 locks=locks,
                 clock=clock,
@@ -173,7 +222,14 @@ async def open_node(
             follower=Follower(store, index, workers),
             search=Search(index, config.region),
             clock=clock,
+            keyring=ring,
+            transport=transport,
+            guard=guard,
+            recovery=Recovery(store, own.id, guard, gossip, harvester),
+            origins=origins,
         )
+        await node.peers()
+        yield node
 
 
 def _make(*folders: Path) -> None:
@@ -184,67 +240,56 @@ def _make(*folders: Path) -> None:
             raise StorageFailed(f"{folder} cannot be made: {error}.") from error
 
 
-def _check_own(own: Log, started: bool, public: Keys) -> None:
-    if started and own.size == 0:
-        raise Misconfigured("This node has not been set up.", remedy="Run `procirc init` first.")
-    if own.keys is not None and own.keys != public:
-        raise Misconfigured(
-            "The keys in the data directory are not those this node's log declares.",
-            remedy="Put back the keys that belong to this log.",
-        )
-
-
-def application(node: Node) -> web.Application:
+def application(node: Node, *, tick: guard.Tick = time.monotonic) -> web.Application:
     """The web application of a node."""
     config = node.config
-    app = web.Application(middlewares=[problems.problems], client_max_size=config.limits.request_bytes)
+    doorkeeper = guard.Guard(config.limits, config.trusted_proxies, tick=tick)
+    app = web.Application(
+        middlewares=[problems.problems, doorkeeper.middleware], client_max_size=config.limits.request_bytes
+    )
     app[keys.CONFIG] = config
     app[keys.STORE] = node.store
     app[keys.LOG] = node.log
     place = Place(config.base, min((peer.every for peer in config.peers), default=300))
     app[keys.FEED] = Feed(node.store, node.log.id, place, cache_bytes=config.limits.cache_bytes)
+    app[keys.MIRRORS] = {}
+    app[keys.OWN] = node.own
     app[keys.SEARCH] = node.search
     app[keys.FOLLOWER] = node.follower
     app[keys.PUBLISHER] = node.publisher
     app[keys.WORKERS] = node.workers
     app[keys.LOCALES] = Locales(config.languages, config.language)
     app[keys.CLOCK] = node.clock
-    app[keys.TOKEN] = _token_digest(config.data / TOKEN_FILE)
-    app[keys.SESSIONS] = Sessions(node.store.in_house, _secret(config.data / SESSION_FILE))
+    app[keys.TOKEN] = digest(config.data / TOKEN_FILE)
+    app[keys.SESSIONS] = Sessions(node.store.in_house, secret(config.data / SESSION_FILE))
     app[keys.READY] = ["the index is catching up"]
     pages.set_up(app)
     routes.add(app)
     return app
 
 
-def _secret(path: Path) -> str:
-    """A random text in a file that only its owner can read; made where there is none yet."""
-    if not path.exists():
-        with contextlib.suppress(FileExistsError):  # another process was first
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w", encoding="ascii") as file:
-                file.write(secrets.token_urlsafe(32) + "\n")
-    return path.read_text("ascii").strip()
-
-
-def _token_digest(path: Path) -> str:
-    """Only the digest of the token stays in memory; without a file nobody can publish over HTTP."""
-    try:
-        return hashlib.sha256(path.read_text("ascii").strip().encode()).hexdigest()
-    except FileNotFoundError:
-        return ""
-
-
 def scheduler(node: Node, running: set[asyncio.Task[None]]) -> AsyncIOScheduler:
     """One pull a peer, each at its own pace, and the index after the logs; ``running`` holds what is under way."""
     jobs = AsyncIOScheduler(timezone=UTC)
     common = {"max_instances": 1, "coalesce": True, "misfire_grace_time": None, "next_run_time": now()}
-    for peer in node.config.peers:
-        jobs.add_job(
-            _job(node.pull, running), "interval", seconds=peer.every, jitter=max(1, peer.every // 10),
-            args=[peer], id=f"pull-{peer.name}", **common,
-        )  # fmt: skip
+
+    async def follow_peers() -> None:
+        """A job for every peer there is now: coordinators add and remove them while the node runs."""
+        wanted = {f"pull-{peer.name}": peer for peer in await node.peers()}
+        known = {job.id for job in jobs.get_jobs() if job.id.startswith("pull-")}
+        for name in known - wanted.keys():
+            jobs.remove_job(name)
+        for name in sorted(wanted.keys() - known):
+            peer = wanted[name]
+            jobs.add_job(
+                _job(node.pull, running), "interval", seconds=peer.every, jitter=max(1, peer.every // 10),
+                args=[peer], id=name, **{**common, "next_run_time": now()},
+            )  # fmt: skip
+
+    jobs.add_job(_job(follow_peers, running), "interval", seconds=FOLLOW_EVERY, id="peers", **common)
+    jobs.add_job(_job(node.recover, running), "interval", seconds=RECOVER_EVERY, id="recover", **common)
     jobs.add_job(_job(node.catch_up, running), "interval", seconds=FOLLOW_EVERY, id="index", **common)
+    jobs.add_job(_job(node.recount, running), "interval", days=1, id="recount", **common)
     return jobs
 
 
@@ -273,8 +318,12 @@ def _job(
 @asynccontextmanager
 async def serving(node: Node) -> AsyncIterator[web.Application]:
     """A node that answers on its address and pulls its peers. Raises Misconfigured when the port is taken."""
+    if node.guard.reason():
+        # What was erased since the backup must be gone before anybody is served it.
+        await node.recover()
+        await asyncio.gather(*(node.syncer.pull(peer) for peer in await node.peers()))
     app = application(node)
-    runner = web.AppRunner(app, keepalive_timeout=KEEPALIVE, access_log=None, handle_signals=False)
+    runner = connections.runner_of(app)
     await runner.setup()
     host, port = node.config.address
     try:
@@ -315,6 +364,8 @@ async def serve(config: Config, *, seeds: bool = False) -> None:
             await import_tables(node, sorted(config.seeds.glob("*.csv")))
         async with serving(node):
             log.info("serving", node=config.name, base=config.base, listen=config.listen)
+            for path in sorted(node.keyring.folder.glob("next*.key")):
+                log.warning("the next key is still on this machine; run `procirc keys export`", file=str(path))
             await _stopped()
             log.info("stopping", node=config.name)
 

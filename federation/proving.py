@@ -9,22 +9,26 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from federation.config import Config, PeerConfig
-from federation.errors import BadProof, InvalidRequest, NotVerified, PeerUnreachable, UnknownKey
+from federation.errors import BadProof, InvalidRequest, NotVerified, PeerUnreachable
+from federation.gossip import Gossip
+from federation.harvest import Harvester, Progress
 from federation.limits import Limits
 from federation.log import did as dids
-from federation.log.keys import Keys
+from federation.log import forks
+from federation.log.keys import KIND, declared
 from federation.node import now
 from federation.peers.transport import Transport, open_transport
 from federation.records import jsonld
 from federation.records.canonical import nodes_of
 from federation.records.kinds import Vocabulary
+from federation.records.multikey import decode_public
 from federation.records.proof import Signed
 from federation.records.proof import verify as verify_proof
 from federation.records.record import assemble
 from federation.records.vocabulary import load_vocabulary
 from federation.store.engine import url_of
 from federation.store.store import open_store
-from federation.sync import Progress, Syncer
+from federation.sync import Syncer
 from federation.workers import Tools, open_workers
 
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]", "::1")
@@ -45,7 +49,10 @@ async def verify(
             data = await asyncio.to_thread(Path(target).read_bytes)
         except OSError as error:
             raise InvalidRequest(f"{target} cannot be read: {error.strerror}.", remedy="Check the path.") from error
-    signed = jsonld.signed_of(jsonld.loads(data), vocabulary)
+    document = jsonld.loads(data)
+    if isinstance(document, dict) and document.get("type") == forks.TYPE:
+        return _fork(forks.checked(document))
+    signed = jsonld.signed_of(document, vocabulary)
     return await _record(signed, vocabulary, settings, did_document)
 
 
@@ -63,6 +70,18 @@ def _address(target: str) -> SplitResult:
     return parts
 
 
+def _fork(fork: forks.Fork) -> dict[str, Any]:
+    one, other = fork.first, fork.second
+    return {
+        "fork of": fork.log,
+        "first": f"{one.checkpoint.size} entries, root {one.checkpoint.root.hex()}, signed {one.checkpoint.at:%FT%TZ}",
+        "second": f"{other.checkpoint.size} entries, root {other.checkpoint.root.hex()}, "
+        f"signed {other.checkpoint.at:%FT%TZ}",
+        "log keys": " ".join(dict.fromkeys([one.key, other.key])),
+        "means": "whoever holds the key signed two histories that cannot both be true",
+    }
+
+
 async def _record(
     signed: Signed, vocabulary: Vocabulary, settings: Config | None, did_document: Path | None
 ) -> dict[str, Any]:
@@ -70,35 +89,36 @@ async def _record(
     did, base = record.publisher, record.address.base
     if dids.did_of(base) != did:
         raise BadProof(f"The record lies under {base}, but {did} claims to publish it.")
-    keys, known_from = await _keys(did, base, settings, did_document)
-    if signed.proof.method != keys.method(did):
-        raise UnknownKey(f"The record is signed with {signed.proof.method}, which {did} does not list.")
-    verify_proof(signed, keys.record_key(), node=did)
+    document, known_from = await _document(did, base, settings, did_document)
+    key = dids.record_key(document, did, signed.proof.method, signed.proof.created)
+    verify_proof(signed, decode_public(key), node=did)
     return {
         "record": record.iri,
         "version": record.version,
         "publisher": did,
         "signed": signed.proof.created,
-        "key": keys.record,
+        "key": key,
         "key from": known_from,
     }
 
 
-async def _keys(did: str, base: str, settings: Config | None, document: Path | None) -> tuple[Keys, str]:
-    """The keys of a publisher: from a given document, from the logs this node holds, or from its host."""
-    if document is not None:
+async def _document(did: str, base: str, settings: Config | None, given: Path | None) -> tuple[Any, str]:
+    """The DID document of a publisher: a given one, that of the logs this node holds, or from its host."""
+    if given is not None:
         try:
-            data = await asyncio.to_thread(document.read_bytes)
+            data = await asyncio.to_thread(given.read_bytes)
         except OSError as error:
-            raise InvalidRequest(f"{document} cannot be read: {error.strerror}.") from error
-        return dids.keys_in(jsonld.loads(data), did), str(document)
+            raise InvalidRequest(f"{given} cannot be read: {error.strerror}.") from error
+        return jsonld.loads(data), str(given)
     if settings is not None:
         async with open_store(settings.database or url_of(settings.data)) as store:
             for log in await store.logs():
                 if log.did == did and log.keys is not None:
-                    return log.keys, f"the log of {log.name} that this node holds"
+                    entries = await store.of_kind(log.id, KIND)
+                    events = [(declared(each.signed.body), each.published) for each in entries]
+                    return dids.document(did, events), f"the log of {log.name} that this node holds"
     url = f"{base}/.well-known/did.json"
-    return dids.keys_in(jsonld.loads(await _fetch(url, "application/did+json")), did), url
+    return jsonld.loads(await _fetch(url, "application/did+json")), url
 
 
 def _transport(url: str) -> Any:
@@ -124,11 +144,14 @@ async def _log(base: str, vocabulary: Vocabulary, progress: Progress) -> dict[st
             open_workers(Tools(vocabulary)) as workers,
             _transport(base) as transport,
         ):
+            limits = Limits(run_pages=1_000_000, run_seconds=86_400)
             syncer = Syncer(
                 store=store,
                 transport=transport,
                 workers=workers,
-                limits=Limits(run_pages=1_000_000, run_seconds=86_400),
+                harvester=Harvester(store, transport, workers, limits, now),
+                gossip=Gossip(store, transport, now),
+                limits=limits,
                 locks=Path(folder),
                 clock=now,
             )

@@ -11,26 +11,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Final
 
 from federation.errors import Conflict, Fault, FederationError, InvalidRecord
-from federation.log import checkpoint as checkpoints
-from federation.log import keys as key_events
-from federation.log.trust import Entry
+from federation.log.effects import ENDINGS, ERASURE, WITHDRAWAL
+from federation.ownlog import Clock, OwnLog, Prepared, first_issued, managed, timestamp
 from federation.records import rules
-from federation.records.canonical import XSD, Literal, Triple, check_size, nodes_of, read, write
+from federation.records.canonical import Triple, check_size, nodes_of, read, write
 from federation.records.draft import Draft, Place, mentions, parts_of, restricted_texts, statements
-from federation.records.proof import Signer, sign
 from federation.records.record import ISSUED, MODIFIED, PUBLISHER, VERSION, assemble
 from federation.records.shapes import fault_of
 from federation.records.values import Naming
-from federation.store.keyfiles import PrivateKeys
 from federation.store.rows import StoredEntry
 from federation.store.store import Store
 from federation.workers import Tools, Workers
 
-Clock = Callable[[], datetime]
 Progress = Callable[[int], None]
 
 BATCH: Final = 200
@@ -39,30 +34,14 @@ _ATTEMPTS: Final = 8
 _MANAGED: Final = frozenset({ISSUED, MODIFIED, VERSION})
 
 
-def timestamp(now: datetime) -> str:
-    """A time as records carry it: UTC, whole seconds, ``Z``."""
-    return now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 @dataclass(frozen=True, slots=True)
 class Previous:
     """What the next version of a record must know of its current one."""
 
     body: str
     version: int
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A valid body that waits for its signature; ``unchanged`` when it says nothing new."""
-
-    record: str
-    kind: str
-    version: int
-    body: str
-    unchanged: bool = False
-    mentions: frozenset[tuple[str, str]] = frozenset()
-    """Property and IRI of every other record it refers to."""
+    ended: str = ""
+    """Withdrawal or erasure, where the record was ended and is not meant to come back."""
 
 
 @dataclass(slots=True)
@@ -106,12 +85,16 @@ def prepare(
             continue
         subject = naming.record(draft.kind, draft.slug)
         known = previous.get(subject)
+        if known is not None and known.ended:
+            faults.append(_ended(draft, known.ended))
+            prepared[index] = Prepared(subject, draft.kind, known.version, known.body, unchanged=True)
+            continue
         if known is not None and (draft.only_if_new or _same(triples, known.body, (subject, PUBLISHER, naming.did))):
             prepared[index] = Prepared(subject, draft.kind, known.version, known.body, unchanged=True)
             continue
         version = known.version + 1 if known is not None else 1
-        issued = _issued(known, subject) or now
-        complete.append((index, subject, version, triples + _managed(subject, naming, version, issued, now)))
+        issued = (first_issued(known.body, subject) if known is not None else "") or now
+        complete.append((index, subject, version, triples + managed(subject, naming.did, version, issued, now)))
     places = {naming.record(draft.kind, draft.slug): draft.place for draft in drafts}
     places |= {f"{naming.record(d.kind, d.slug)}#{part.slug}": part.place for d in drafts for part in parts_of(d)}
     bodies, found = _judged(tools, {subject: triples for _, subject, _, triples in complete}, places)
@@ -120,6 +103,17 @@ def prepare(
             others = mentions(triples, subject, vocabulary)
             prepared[index] = Prepared(subject, drafts[index].kind, version, bodies[subject], mentions=others)
     return prepared, faults + found
+
+
+def _ended(draft: Draft, how: str) -> Fault:
+    said = {ERASURE: "erased", WITHDRAWAL: "withdrawn"}[how]
+    return Fault(
+        f"{draft.kind}/{draft.slug} was {said} and stays so.",
+        "Use --reinstate if it is meant to come back.",
+        file=draft.place.file,
+        row=draft.place.row,
+        severity="warning",
+    )
 
 
 def _judged(
@@ -156,70 +150,16 @@ def _content(triples: Iterable[Triple]) -> set[Triple]:
     return {triple for triple in triples if triple[1] not in _MANAGED}
 
 
-def _issued(known: Previous | None, subject: str) -> str:
-    if known is None:
-        return ""
-    found = (value for node, path, value in read(known.body) if node == subject and path == ISSUED)
-    value = next(found, None)
-    return value.value if isinstance(value, Literal) else ""
-
-
-def _managed(subject: str, naming: Naming, version: int, issued: str, now: str) -> list[Triple]:
-    return [
-        (subject, PUBLISHER, naming.did),
-        (subject, ISSUED, Literal(issued, XSD + "dateTime")),
-        (subject, MODIFIED, Literal(now, XSD + "dateTime")),
-        (subject, VERSION, Literal(str(version), XSD + "integer")),
-    ]
-
-
 class Publisher:
     """Publishes to one node's own log. One in a process; several processes may share the log."""
 
-    def __init__(
-        self,
-        *,
-        store: Store,
-        log_id: int,
-        naming: Naming,
-        host: str,
-        keys: PrivateKeys,
-        workers: Workers,
-        clock: Clock,
-    ) -> None:
+    def __init__(self, *, store: Store, own: OwnLog, log_id: int, naming: Naming, workers: Workers, clock: Clock):
         self._store = store
+        self._own = own
         self._log_id = log_id
         self._naming = naming
-        self._origin = checkpoints.origin_of(host)
-        self._keys = keys
-        self._signer = Signer(naming.did, keys.record)
         self._workers = workers
         self._clock = clock
-        self._appending = asyncio.Lock()
-
-    def checkpoint(self, size: int, root: bytes) -> str:
-        """A freshly signed checkpoint of the own log."""
-        return checkpoints.sign(self._origin, size, root, self._keys.log, now=self._clock())
-
-    async def refresh_checkpoint(self) -> None:
-        """Sign the log as it stands once more; done daily, so that an idle node does not look frozen."""
-        await self._store.refresh_checkpoint(self._log_id, self.checkpoint)
-
-    async def begin(self, next_hash: str) -> None:
-        """Write entry 0, the inception, unless the log has one, and note the keys it declares.
-
-        ``next_hash`` is used only where entry 0 is written.
-        """
-        log = await self._store.log(self._log_id)
-        if log.size == 0:
-            now = timestamp(self._clock())
-            body = key_events.inception(self._naming.base, self._naming.did, self._keys.public, next_hash, issued=now)
-            record, _ = assemble(nodes_of(body), self._workers.tools.vocabulary)
-            await self._append([Prepared(record.iri, record.kind, 1, body)])
-        inception = (await self._store.entries(self._log_id, 0, 1))[0]
-        record, _ = assemble(nodes_of(inception.signed.body), self._workers.tools.vocabulary)
-        await self._store.set_fingerprint(self._log_id, key_events.fingerprint(inception.signed.body))
-        await self._store.set_keys(self._log_id, key_events.declared(record))
 
     async def publish(
         self,
@@ -227,12 +167,14 @@ class Publisher:
         *,
         skip_faulty: bool = False,
         dry_run: bool = False,
+        reinstate: bool = False,
         progress: Progress = lambda count: None,
     ) -> Outcome:
         """Take drafts from their author to the log. Durable on return.
 
         Unless ``skip_faulty``, they are published in one transaction, or not at all: InvalidRecord is
-        raised with every fault, and nothing was written. ``progress`` is told how many drafts were
+        raised with every fault, and nothing was written. Records that were withdrawn or erased stay
+        so unless ``reinstate``. ``progress`` is told how many drafts were
         dealt with.
         """
         if not skip_faulty:
@@ -243,12 +185,14 @@ class Publisher:
         prepared: list[Prepared] = []
         for at in range(0, len(batches), width):
             group = batches[at : at + width]
-            for each, (outcome, todo) in zip(group, await self._prepare_all(group, bulk=len(batches) > 1), strict=True):
+            for each, (outcome, todo) in zip(
+                group, await self._prepare_all(group, reinstate, bulk=len(batches) > 1), strict=True
+            ):
                 total.add(outcome)
                 progress(len(each))
                 prepared += todo
                 if skip_faulty and not dry_run:
-                    await self._write(each, todo, total)
+                    await self._write(each, todo, total, reinstate)
         total.faults += await self._missing(drafts, prepared)
         if dry_run:
             total.published = [(each.record, -1) for each in prepared]
@@ -258,7 +202,7 @@ class Publisher:
         if not skip_faulty:
             _refuse(total)
             # All in one transaction: a full disk or a crash leaves either every record or none.
-            await self._write(drafts, prepared, total)
+            await self._write(drafts, prepared, total, reinstate)
         # After the records, and again with every import: a crash in between loses nothing.
         kept = await self._changed_in_house(drafts, total)
         await self._store.in_house.keep(kept)
@@ -300,15 +244,15 @@ class Publisher:
             if iri in unknown
         ]
 
-    async def _write(self, drafts: Sequence[Draft], todo: list[Prepared], total: Outcome) -> None:
+    async def _write(self, drafts: Sequence[Draft], todo: list[Prepared], total: Outcome, reinstate: bool) -> None:
         for _ in range(_ATTEMPTS):
             try:
-                positions = await self._append(todo) if todo else []
+                positions = await self._own.append(todo) if todo else []
                 break
             except Conflict:
                 # Another process appended in between: look again at what is there.
                 batches = [drafts[at : at + BATCH] for at in range(0, len(drafts), BATCH)]
-                again = await self._prepare_all(batches, bulk=len(batches) > 1)
+                again = await self._prepare_all(batches, reinstate, bulk=len(batches) > 1)
                 todo = [each for _, prepared in again for each in prepared]
                 unchanged = (iri for outcome, _ in again for iri in outcome.unchanged)
                 total.unchanged = list(dict.fromkeys([*total.unchanged, *unchanged]))
@@ -318,14 +262,14 @@ class Publisher:
         total.updates |= {each.record for each in todo if each.version > 1}
 
     async def _prepare_all(
-        self, batches: Sequence[Sequence[Draft]], *, bulk: bool
+        self, batches: Sequence[Sequence[Draft]], reinstate: bool, *, bulk: bool
     ) -> list[tuple[Outcome, list[Prepared]]]:
-        return await asyncio.gather(*(self._prepare(each, bulk=bulk) for each in batches))
+        return await asyncio.gather(*(self._prepare(each, reinstate, bulk=bulk) for each in batches))
 
-    async def _prepare(self, drafts: Sequence[Draft], *, bulk: bool) -> tuple[Outcome, list[Prepared]]:
+    async def _prepare(self, drafts: Sequence[Draft], reinstate: bool, *, bulk: bool) -> tuple[Outcome, list[Prepared]]:
         subjects = [self._naming.record(draft.kind, str(draft.slug)) for draft in drafts]
         known = await self._store.currents(subjects, self._log_id)
-        previous = {iri: _previous(entry) for iri, entry in known.items()}
+        previous = {iri: _previous(entry, reinstate) for iri, entry in known.items()}
         now = timestamp(self._clock())
         prepared, faults = await self._workers.run(prepare, drafts, previous, self._naming, now, bulk=bulk)
         outcome = Outcome(faults=faults, rejected=sum(each is None for each in prepared))
@@ -333,30 +277,10 @@ class Publisher:
         todo = [each for each in prepared if each is not None and not each.unchanged]
         return outcome, todo
 
-    async def _append(self, prepared: Sequence[Prepared]) -> list[int]:
-        async with self._appending:
-            for _ in range(_ATTEMPTS):
-                log = await self._store.log(self._log_id)
-                # The clock may lag behind what another process, or this one before a jump, has signed.
-                created = max(timestamp(self._clock()), log.published)
-                entries = await asyncio.to_thread(self._sign, prepared, created)
-                try:
-                    return await self._store.append_own(self._log_id, entries, checkpoint=self.checkpoint)
-                except Conflict:
-                    newer = await self._store.log(self._log_id)
-                    if newer.published <= created:
-                        raise  # not the time but a version: the caller must prepare again
-            raise Conflict("Other processes keep appending to the log.", remedy="Try again in a moment.")
 
-    def _sign(self, prepared: Sequence[Prepared], created: str) -> list[Entry]:
-        return [
-            Entry(0, sign(each.body, self._signer, created=created), each.record, each.kind, each.version)
-            for each in prepared
-        ]
-
-
-def _previous(entry: StoredEntry) -> Previous:
-    return Previous(entry.signed.body, entry.version)
+def _previous(entry: StoredEntry, reinstate: bool) -> Previous:
+    ended = entry.kind if entry.kind in ENDINGS and not reinstate else ""
+    return Previous(entry.signed.body, entry.version, ended)
 
 
 def _refuse_repeated(drafts: Sequence[Draft]) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Final
 
+import structlog
 import tantivy
 
 from federation.errors import Unavailable
@@ -21,11 +22,15 @@ from federation.index import query as queries
 from federation.index.explanation import Because, Explainer, Segment, segments, shown_language, snippet
 from federation.index.query import Unit
 from federation.index.text import Source, TextIndex, displayed, document, facet_field, facet_names
+from federation.log.effects import effect_of
+from federation.log.keys import KIND as KEY_EVENT
 from federation.records.kinds import in_language
-from federation.store.rows import Log
+from federation.store.effects import COMPROMISED
+from federation.store.rows import Log, StoredEntry
 from federation.store.store import Store
 from federation.workers import Tools, Workers
 
+log = structlog.get_logger(__name__)
 MAX_LIMIT: Final = 100
 MAX_OFFSET: Final = 10_000
 _CHUNK: Final = 250
@@ -260,7 +265,7 @@ def _total(result: tantivy.SearchResult) -> int:
 # Following the logs
 
 
-def documents_of(tools: Tools, sources: Sequence[Source]) -> list[tuple[str, dict[str, Any]] | None]:
+def documents_of(tools: Tools, sources: Sequence[Source]) -> list[tuple[str, dict[str, Any] | None] | None]:
     """Index documents of some entries. Pure; runs in a worker."""
     return [document(source, tools.concepts) for source in sources]
 
@@ -282,24 +287,55 @@ class Follower:
         async with self._following:
             logs = await self._store.logs()
             behind = {each.did: each for each in logs if self._index.positions.get(each.did, 0) < each.verified_size}
-            if not behind:
-                return 0
             try:
-                return await self._index_logs(behind, progress)
+                done = await self._index_logs(behind, dict(self._index.positions), progress) if behind else 0
+                if self._index.soiled:
+                    await self._make_anew(logs, None)
+                return done
             except Unavailable:
                 await asyncio.to_thread(self._index.refresh)
                 return 0
 
-    async def rebuild(self, progress: Any = None) -> int:
-        """Make the index anew from the logs."""
-        async with self._following:
-            await asyncio.to_thread(self._index.clear)
-        return await self.catch_up(progress)
+    async def behind(self) -> int:
+        """Visible entries that are not indexed yet."""
+        positions = self._index.positions
+        return sum(max(log.verified_size - positions.get(log.did, 0), 0) for log in await self._store.logs())
 
-    async def _index_logs(self, behind: Mapping[str, Log], progress: Any) -> int:
-        positions = dict(self._index.positions)
+    async def recount(self) -> bool:
+        """Count the documents of the index against the records of the logs, and make it anew where they differ.
+
+        Says whether they did. An index that is behind is left to ``catch_up``.
+        """
+        async with self._following:
+            logs = await self._store.logs()
+            counts = [await self._store.counts(each.id) for each in logs]
+            sizes = {each.did: each.verified_size for each in await self._store.logs()}
+            if any(self._index.positions.get(did, 0) != size for did, size in sizes.items()):
+                return False
+            known = [kind.name for kind in self._index.concepts.vocabulary.authored]
+            records = sum(each.get(name, 0) for each in counts for name in known)
+            documents = self._index.searcher().num_docs
+            if documents == records:
+                return False
+            log.error("the index does not hold what the logs do; it is made anew", records=records, documents=documents)
+            await self._make_anew(logs, None)
+            return True
+
+    async def rebuild(self, progress: Any = None) -> int:
+        """Make the index anew from the logs; until that is done, everybody searches the old one."""
+        async with self._following:
+            return await self._make_anew(await self._store.logs(), progress)
+
+    async def _make_anew(self, logs: Sequence[Log], progress: Any) -> int:
+        await asyncio.to_thread(self._index.begin_anew)
+        done = await self._index_logs({log.did: log for log in logs}, {}, progress)
+        await asyncio.to_thread(self._index.collect)
+        return done
+
+    async def _index_logs(self, behind: Mapping[str, Log], positions: dict[str, int], progress: Any) -> int:
+        before = dict(positions)
         total = sum(log.verified_size - positions.get(did, 0) for did, log in behind.items())
-        done = 0
+        done, soiled = 0, False
         waiting: deque[tuple[str, int, asyncio.Task[list[Any]]]] = deque()
         chunks = (
             (did, log, start)
@@ -325,14 +361,32 @@ class Follower:
             for _, _, task in waiting:
                 task.cancel()
             await asyncio.gather(*(task for _, _, task in waiting), return_exceptions=True)
-        await asyncio.to_thread(self._index.commit, positions)
+        for did, log in behind.items():
+            erased = await self._store.erasures(log.id)
+            soiled |= any(at < before.get(did, 0) <= by for at, by in erased.items())
+        await asyncio.to_thread(self._index.commit, positions, soiled=soiled)
         return done
 
     async def _documents(self, log: Log, start: int, stop: int, *, bulk: bool) -> list[Any]:
         entries = await self._store.entries(log.id, start, stop)
-        sources = [
-            Source(log.id, each.position, log.name, log.own, each.published, each.signed.body)
-            for each in entries
-            if not each.quarantine
-        ]
-        return await self._workers.run(documents_of, sources, bulk=bulk)
+        shown: list[StoredEntry] = []
+        gone: list[str] = []
+        for each in entries:
+            if each.kind == KEY_EVENT:
+                hidden = await self._hidden_by(log, each)
+                current = await self._store.currents(hidden, log.id)
+                gone += [record for record in hidden if record not in current]
+                shown += current.values()
+            elif not each.quarantine:
+                shown.append(each)
+        sources = [Source(log.id, each.position, log.name, log.own, each.published, each.signed.body) for each in shown]
+        documents: list[Any] = await self._workers.run(documents_of, sources, bulk=bulk)
+        return [*documents, *((record, None) for record in gone)]
+
+    async def _hidden_by(self, log: Log, entry: StoredEntry) -> list[str]:
+        """The records of which a key event hides versions that a stolen key signed."""
+        effect = effect_of(entry.position, entry.record, entry.kind, entry.signed.body)
+        if effect is None or effect.compromised_from is None:
+            return []
+        suspect = await self._store.entries(log.id, effect.compromised_from, entry.position)
+        return list(dict.fromkeys(each.record for each in suspect if each.quarantine == COMPROMISED))

@@ -10,19 +10,20 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import deque
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+import shutil
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import structlog
 
+from federation.clocks import Clocks
 from federation.config import PeerConfig
 from federation.errors import (
     BadCheckpoint,
-    BadPage,
+    BadErasure,
     Conflict,
     FederationError,
     Forked,
@@ -32,37 +33,32 @@ from federation.errors import (
     Regressed,
     RootMismatch,
     StorageFailed,
+    Withheld,
     WrongTime,
 )
+from federation.gossip import Contradiction, Gossip
+from federation.harvest import Harvester, Progress, asked
 from federation.limits import Limits
 from federation.log import checkpoint as checkpoints
 from federation.log import did as dids
+from federation.log import forks
 from federation.log.checkpoint import Checkpoint
+from federation.log.forks import Told
 from federation.log.keys import Keys, fingerprint
-from federation.log.trust import Entry, Packed, Standing, judge, packed, understood, unpacked
-from federation.peers.ldes import Page, Relation, in_order, read_page
-from federation.peers.transport import Content, Transport
-from federation.publish import Clock, timestamp
+from federation.log.trust import understood
+from federation.ownlog import Clock, timestamp
+from federation.peers.transport import Transport
 from federation.records import jsonld
 from federation.store.locks import held
 from federation.store.rows import Log, PeerState
 from federation.store.store import Store
-from federation.workers import Tools, Workers
+from federation.workers import Workers
 
-NQUADS: Final = "application/n-quads"
 STALE_AFTER: Final = timedelta(hours=72)
 """A checkpoint older than this means that the peer has stopped, or that somebody holds newer ones back."""
 LONGEST_WAIT: Final = timedelta(hours=24)
-BULK: Final = 300
-"""Entries from which on worker processes judge the pages."""
-_AHEAD: Final = 8
-"""Pages fetched and judged ahead of the one being stored."""
-_TOGETHER: Final = 4
-"""Pages stored in one transaction, if there are more: a transaction has a price of its own."""
 
 log = structlog.get_logger(__name__)
-Progress = Callable[[int, int], None]
-"""Called with entries held and entries the peer has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +83,11 @@ class _Verdict:
     values: Mapping[str, str | int] = field(default_factory=dict)
 
 
-_Judged = tuple[Relation, list[Entry], Standing]
+_FORKED: Final = (
+    "{name} has signed two histories of its log. Nothing more is taken from it, and the proof is kept. "
+    "Ask its coordinator; then decide with `procirc peers confirm`."
+)
+_NO_ROOM: Final = "The disk has {free:,} bytes left. Nothing is taken from peers until there is more (reserve_bytes)."
 _GOES_ON: Final = "There is more than one run may take; the next one goes on."
 STATES: Final[Mapping[type[FederationError], str]] = {
     PeerUnreachable: "unreachable",
@@ -99,21 +99,6 @@ STATES: Final[Mapping[type[FederationError], str]] = {
 """The state of a peer after an error; any other refusal makes it ``blocked``."""
 
 
-def judge_page(
-    tools: Tools, content: Content, url: str, standing: Standing, stop: int, now: datetime
-) -> tuple[list[Packed], Standing]:
-    """Read and verify one page: the entries from ``standing.size`` up to ``stop``. Pure; runs in a worker."""
-    page = read_page(content.opened(), url=url, base=standing.base)
-    wanted = [claim for claim in page.claims if standing.size <= claim.position < stop]
-    entries, after = judge(wanted, standing, vocabulary=tools.vocabulary, checks=tools.checks, now=now)
-    return packed(entries), after
-
-
-def read_links(tools: Tools, content: Content, url: str, base: str) -> Page:
-    """Read a page for its links. Pure; runs in a thread."""
-    return read_page(content.opened(), url=url, base=base)
-
-
 class Syncer:
     """Pulls the peers of one node."""
 
@@ -123,16 +108,21 @@ class Syncer:
         store: Store,
         transport: Transport,
         workers: Workers,
+        harvester: Harvester,
+        gossip: Gossip,
         limits: Limits,
         locks: Path,
         clock: Clock,
     ) -> None:
         self._store = store
+        self._harvester = harvester
         self._transport = transport
+        self._gossip = gossip
         self._workers = workers
         self._limits = limits
         self._locks = locks
         self._clock = clock
+        self._clocks = Clocks(clock)
 
     async def pull(self, peer: PeerConfig, progress: Progress = lambda held, total: None) -> Pulled:
         """Bring our copy of a peer's log up to date. Never raises for what the peer did: see the state.
@@ -140,6 +130,9 @@ class Syncer:
         A pull of the same peer that is under way, here or in another process, is left to finish.
         """
         entry = await self._store.enlist(did=peer.did, base=peer.url, name=peer.name, own=False)
+        if (free := shutil.disk_usage(self._locks).free) < self._limits.reserve_bytes:
+            log.error("nothing is pulled until there is room on the disk", peer=peer.name, free=free)
+            return Pulled(peer.name, "lagging", 0, entry.size, StorageFailed.slug, _NO_ROOM.format(free=free))
         with held(self._locks / f"pull-{peer.name}.lock") as mine:
             if not mine:
                 return Pulled(peer.name, "busy", 0, entry.size, detail="Another pull of this peer is running.")
@@ -165,7 +158,9 @@ class Syncer:
             return _Verdict(before.state, before.reason, before.detail)
         try:
             async with asyncio.timeout(self._limits.run_seconds):
-                reached, seen = await self._catch_up(peer, entry, before, progress)
+                reached, seen, hint = await self._catch_up(peer, entry, before, progress)
+                for each in await self._gossip.listen(peer, hint):
+                    await self._contradicted(each)
         except TimeoutError:
             return _Verdict("lagging", "run-limit", _GOES_ON)
         except StorageFailed:
@@ -178,12 +173,34 @@ class Syncer:
             log.exception("pull failed in a way nobody foresaw", peer=peer.name)
             return self._failure(peer, before, PeerError(f"{peer.name} sent what could not be read: {error!r}."))
         done: dict[str, str | int] = {"last_success": timestamp(now), "failures": 0, "next_attempt": "", "evidence": ""}
+        best = next(iter(await self._store.witnesses.of(entry.did)), None)
+        if best is not None and best.size > seen.size:
+            detail = f"Another node has verified {best.size} entries of its log; it shows this one {seen.size}."
+            return _Verdict("stale", Withheld.slug, detail, done)
         if seen.age(now) > STALE_AFTER.total_seconds():
             detail = f"Its log was last signed at {timestamp(seen.at)}. Ask the peer whether its node runs."
             return _Verdict("stale", "old-checkpoint", detail, done)
         if not reached:
             return _Verdict("lagging", "run-limit", _GOES_ON, done)
         return _Verdict("active", "", "", done)
+
+    async def _contradicted(self, found: Contradiction) -> None:
+        """Note a fork that was found by comparing with others."""
+        if found.log.own:
+            log.error("two signed histories of this node's own log exist", evidence=found.evidence)
+            return
+        state = (await self._store.peer_states())[found.log.id]
+        if state.reason == Forked.slug:
+            return
+        log.warning("forked", peer=found.log.name)
+        await self._store.update_peer(
+            found.log.id,
+            state="forked",
+            reason=Forked.slug,
+            detail=_FORKED.format(name=found.log.name),
+            evidence=found.evidence,
+            since=timestamp(self._clock()),
+        )
 
     def _failure(self, peer: PeerConfig, before: PeerState, error: FederationError) -> _Verdict:
         state = next((name for kind, name in STATES.items() if isinstance(error, kind)), "blocked")
@@ -203,58 +220,70 @@ class Syncer:
 
     async def _catch_up(
         self, peer: PeerConfig, known: Log, before: PeerState, progress: Progress
-    ) -> tuple[bool, Checkpoint]:
-        keys = known.keys or await self._first_contact(peer)
+    ) -> tuple[bool, Checkpoint, str]:
         answer = await self._transport.get(
-            f"{peer.url}/log/checkpoint",
+            asked(peer, "/log/checkpoint"),
             accept="text/plain",
             etag=before.etag if known.verified_size == known.size else "",
             max_bytes=checkpoints.MAX_SIZE,
         )
+        self._clocks.heard(peer.name, answer.date)
         text = answer.content.opened().decode("utf-8", "replace") if answer.status == 200 else known.checkpoint
-        seen = await self._verified(text, peer, keys)
-        self._compare(seen, known)
+        seen, keys = await self._verified(text, peer, known)
+        self._compare(seen, known, known.keys or keys)
         if seen.size < known.size:
             # Entries beyond the checkpoint were never proved; the peer may have taken them back.
             known = await self._store.drop_pending(known.id)
         await self._store.update_peer(known.id, claimed_size=seen.size)
         if seen.size > known.size:
-            reached = await self._follow(peer, known, seen, keys, progress)
+            reached = await self._follow(peer, known, seen, keys, before.recovered, progress)
         else:
             reached = True
         if reached and (seen.size > known.verified_size or seen.text != known.checkpoint):
-            await self._store.confirm(known.id, size=seen.size, root=seen.root, checkpoint=seen.text)
+            try:
+                await self._store.confirm(known.id, size=seen.size, root=seen.root, checkpoint=seen.text)
+            except BadErasure:
+                await self._store.drop_pending(known.id)
+                raise
             if known.verified_size == 0 and seen.size:
                 first = (await self._store.entries(known.id, 0, 1))[0]
                 await self._store.set_fingerprint(known.id, fingerprint(first.signed.body))
         if reached:
             await self._store.update_peer(known.id, etag=answer.etag or before.etag)
-        return reached, seen
+        return reached, seen, answer.seen
 
-    async def _first_contact(self, peer: PeerConfig) -> Keys:
-        """The keys a new peer points to; its entry 0 must declare the same ones before anything is kept."""
+    async def _pointed(self, peer: PeerConfig) -> Keys:
+        """The keys that a peer points to: its log must declare the same ones before anything of it is shown."""
         answer = await self._transport.get(
-            f"{peer.url}/.well-known/did.json", accept="application/did+json, application/json", max_bytes=8192
+            asked(peer, "/.well-known/did.json"), accept="application/did+json, application/json", max_bytes=8192
         )
         return dids.keys_in(jsonld.loads(answer.content.opened()), peer.did)
 
-    async def _verified(self, text: str, peer: PeerConfig, keys: Keys) -> Checkpoint:
+    async def _verified(self, text: str, peer: PeerConfig, known: Log) -> tuple[Checkpoint, Keys]:
+        """A checkpoint, and the keys that the log must declare at its end.
+
+        These are the ones the peer points to: where its log leads to other keys, nothing of it is believed.
+        """
         origin = checkpoints.origin_of(dids.host_of(peer.url))
+        keys = known.keys or await self._pointed(peer)
         try:
             seen = checkpoints.verify(text, origin=origin, key=keys.log_key())
         except BadCheckpoint:
-            # Perhaps the peer has other keys than we know: then say so, in the right words.
-            if await self._first_contact(peer) != keys:
-                raise KeyMismatch(
-                    f"{peer.name} shows keys that are not those its log declared.",
-                    remedy="Nothing is taken from it until a coordinator has spoken with theirs.",
-                ) from None
-            raise
+            # Perhaps the peer has changed its keys: the way there must then stand in its log.
+            newer = await self._pointed(peer)
+            if newer == keys:
+                raise
+            seen, keys = checkpoints.verify(text, origin=origin, key=newer.log_key()), newer
+            if seen.size <= known.verified_size:
+                raise _other_keys(peer) from None
+        else:
+            if known.keys is not None and seen.size > known.size:
+                keys = await self._pointed(peer)
         if seen.at > self._clock() + timedelta(minutes=5):
             raise WrongTime(f"The checkpoint of {peer.name} is dated {timestamp(seen.at)}, in the future.")
-        return seen
+        return seen, keys
 
-    def _compare(self, seen: Checkpoint, known: Log) -> None:
+    def _compare(self, seen: Checkpoint, known: Log, keys: Keys) -> None:
         if seen.size < known.verified_size:
             raise Regressed(
                 f"The log of {known.name} had {known.verified_size} entries and now shows {seen.size}.",
@@ -262,99 +291,23 @@ class Syncer:
             )
         if seen.size == known.verified_size and seen.root != known.verified.root:
             raise Forked(
-                f"{known.name} signed two different logs of {seen.size} entries.",
-                remedy="Nothing more is taken from it, and both signed checkpoints are kept. "
-                "Ask the peer; then decide with `procirc peers confirm`.",
-                evidence=f"{known.checkpoint}\n{seen.text}",
+                _FORKED.format(name=known.name),
+                evidence=forks.written(known.did, self._told(known.checkpoint, keys), Told(seen, keys.log), ()),
             )
 
-    async def _follow(self, peer: PeerConfig, known: Log, target: Checkpoint, keys: Keys, progress: Progress) -> bool:
-        """Store pages from the cursor to the target; False when the run's budget of pages is spent."""
-        standing = known.standing(peer.fingerprint)
-        bulk = target.size - known.size > BULK
-        waiting: deque[tuple[Relation, asyncio.Task[tuple[list[Entry], Standing]]]] = deque()
-        pages = self._pages(peer, start=known.size, stop=target.size)
-        budget = self._limits.run_pages
-        exhausted = False
-        try:
-            while True:
-                ahead = _AHEAD if standing.keys is not None and bulk else 1
-                while not exhausted and len(waiting) < ahead and budget > 0:
-                    relation = await anext(pages, None)
-                    if relation is None:
-                        exhausted = True
-                        break
-                    budget -= 1
-                    start = max(relation.lower, known.size)
-                    ahead_standing = standing._replace(size=start, published="") if waiting else standing
-                    task = asyncio.create_task(self._page(relation, ahead_standing, target.size, bulk))
-                    waiting.append((relation, task))
-                if not waiting:
-                    break
-                judged = [(waiting[0][0], *await waiting[0][1])]
-                waiting.popleft()
-                while waiting and len(judged) < _TOGETHER and await _good(waiting[0][1]):
-                    relation, task = waiting.popleft()
-                    judged.append((relation, *task.result()))
-                standing = await self._keep(known.id, judged, standing, keys)
-                progress(standing.size, target.size)
-        finally:
-            for _, task in waiting:
-                task.cancel()
-            await asyncio.gather(*(task for _, task in waiting), return_exceptions=True)
-            await pages.aclose()
-        if standing.size < target.size and budget > 0:
-            raise BadPage(f"The feed of {peer.name} ends at {standing.size}, its checkpoint says {target.size}.")
-        return standing.size == target.size
+    def _told(self, text: str, keys: Keys) -> Told:
+        origin = text.partition("\n")[0]
+        return Told(checkpoints.verify(text, origin=origin, key=keys.log_key()), keys.log)
 
-    async def _pages(self, peer: PeerConfig, *, start: int, stop: int) -> AsyncGenerator[Relation]:
-        """The member pages of a feed in the order of the log, from the root through the sections."""
-        root = f"{peer.url}/feed"
-        visited = {root}
-        for section in in_order((await self._read(root, peer)).relations, start=start, stop=stop):
-            if not section.node.startswith(root + "/") or section.node in visited:
-                raise BadPage(f"{root} links to {section.node[:200]}, which is not a page of this feed.")
-            visited.add(section.node)
-            if section.upper is None or section.node.count("/") > root.count("/") + 1:
-                yield section
-                continue
-            page = await self._read(section.node, peer)
-            for each in in_order(page.relations, start=start, stop=stop):
-                if not each.node.startswith(root + "/") or each.node in visited:
-                    raise BadPage(f"{section.node} links to {each.node[:200]}, which is not a page of this feed.")
-                visited.add(each.node)
-                yield each
-
-    async def _read(self, url: str, peer: PeerConfig) -> Page:
-        answer = await self._transport.get(url, accept=NQUADS)
-        return await self._workers.run(read_links, answer.content, url, peer.url)
-
-    async def _page(
-        self, relation: Relation, standing: Standing, stop: int, bulk: bool
-    ) -> tuple[list[Entry], Standing]:
-        answer = await self._transport.get(relation.node, accept=NQUADS)
-        if answer.media_type != NQUADS:
-            raise BadPage(f"{relation.node} is {answer.media_type}, not N-Quads.")
-        entries, after = await self._workers.run(
-            judge_page, answer.content, relation.node, standing, stop, self._clock(), bulk=bulk
-        )
-        return unpacked(entries, standing.did), after
-
-    async def _keep(self, log_id: int, judged: Sequence[_Judged], standing: Standing, keys: Keys) -> Standing:
-        """Store pages that follow each other, with the cursor behind the last, in one transaction."""
-        cursor, kept = standing.size, list[Entry]()
-        for relation, entries, after in judged:
-            if not entries or entries[0].position != standing.size:
-                raise BadPage(f"{relation.node} does not hold position {standing.size}.")
-            # A page judged ahead of time could not know when the one before it ended.
-            if entries[0].published < standing.published:
-                raise WrongTime(f"Entry {entries[0].position} is older than the one before it.")
-            if after.keys != keys:
-                raise KeyMismatch("The peer shows other keys in did.json than its log declares.")
-            kept += entries
-            standing = after
-        await self._store.append_peer(log_id, kept, after=cursor, standing=standing)
-        return standing
+    async def _follow(
+        self, peer: PeerConfig, known: Log, target: Checkpoint, keys: Keys, recovered: str, progress: Progress
+    ) -> bool:
+        """Copy the log up to a checkpoint; False when the run's budget of pages is spent."""
+        end = await self._harvester.follow(peer, known, target.size, recovered, progress)
+        if end.size == target.size and end.keys != keys:
+            await self._store.drop_pending(known.id)
+            raise _other_keys(peer)
+        return end.size == target.size
 
     async def reconsider(self) -> dict[str, int]:
         """Look again at what was kept aside for want of understanding: after an upgrade this node may know better.
@@ -375,10 +328,11 @@ class Syncer:
         return {dids[log_id]: min(positions) for log_id, positions in released.items()}
 
 
-async def _good(task: asyncio.Task[Any]) -> bool:
-    """Whether a task succeeds; a failure is left for whoever awaits it."""
-    await asyncio.wait({task})
-    return not task.cancelled() and task.exception() is None
+def _other_keys(peer: PeerConfig) -> KeyMismatch:
+    return KeyMismatch(
+        f"{peer.name} shows keys that are not those its log declares.",
+        remedy="Nothing is taken from it until a coordinator has spoken with theirs.",
+    )
 
 
 def backoff(every: float, failures: int, spread: Callable[[], float] = random.random) -> float:

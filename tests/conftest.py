@@ -25,6 +25,7 @@ from federation.records.shapes import Checks
 from federation.records.values import Naming
 from federation.records.vocabulary import load_vocabulary
 from federation.sync import Pulled
+from federation.web.connections import runner_of
 from federation.workers import Tools
 
 LICENCE = "http://publications.europa.eu/resource/authority/licence/CC_BY_4_0"
@@ -178,7 +179,7 @@ async def start_node(tmp_path: Path, clock: FakeClock, tools: Tools) -> AsyncIte
             own = await stack.enter_async_context(AsyncExitStack())
             opened = await own.enter_async_context(nodes.open_node(config, clock=clock, width=1, tools=shared))
             app = nodes.application(opened)
-            runner = web.AppRunner(app, access_log=None)
+            runner = runner_of(app)
             await runner.setup()
             own.push_async_callback(runner.cleanup)
             await web.TCPSite(runner, "127.0.0.1", port).start()

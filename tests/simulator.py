@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -19,11 +19,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from federation import feed
 from federation.feed import PAGE, Format, Place
 from federation.log import checkpoint, did, keys
+from federation.log.keys import Declaration, next_key_hash
 from federation.log.merkle import Frontier
-from federation.publish import timestamp
-from federation.records.canonical import nodes_of, write
+from federation.ownlog import managed, timestamp
+from federation.records.canonical import PC, TYPE, XSD, Literal, nodes_of, write
 from federation.records.draft import Draft, statements
 from federation.records.kinds import Vocabulary
+from federation.records.multikey import encode_public
 from federation.records.proof import Signer, sign
 from federation.records.record import assemble
 from federation.records.values import Naming
@@ -53,8 +55,9 @@ class SimulatedPeer:
     def __post_init__(self) -> None:
         self.did = did.did_of(self.base)
         self.place = Place(self.base, 300)
-        body = keys.inception(self.base, self.did, self.private.public, "0" * 64, issued=timestamp(self.clock()))
-        self.append(body)
+        self.next = Ed25519PrivateKey.generate()
+        self.events: list[tuple[Declaration, str]] = []
+        self.declare(Declaration(self.private.public, 0, next_key_hash(encode_public(self.next.public_key()))))
 
     # Publishing
 
@@ -74,19 +77,58 @@ class SimulatedPeer:
 
     def body_of(self, draft: Draft, *, version: int = 1, base: str = "", publisher: str = "") -> str:
         """The canonical body of a draft, published here or, for a forgery, in somebody's name."""
-        from federation.publish import _managed
-
         naming = Naming(base or self.base, publisher or self.did, LICENCE)
         triples, faults = statements(draft, self.vocabulary, naming)
         assert not faults, faults
         now = timestamp(self.clock())
         subject = naming.record(draft.kind, draft.slug)
-        return write([*triples, *_managed(subject, naming, version, now, now)])
+        return write([*triples, *managed(subject, naming.did, version, now, now)])
 
     def publish(self, *slugs: str, version: int = 1) -> None:
         """Publish short pilots."""
         for slug in slugs:
             self.append(self.body_of(pilot(slug), version=version))
+
+    def declare(self, declared: Declaration, *, signer: Ed25519PrivateKey | None = None) -> None:
+        """Append a key event, signed by the key in force or, for a forgery, by another."""
+        now, new = timestamp(self.clock()), self.private.record if declared.sequence else None
+        body = keys.event(self.base, self.did, declared, issued=now, new=new)
+        self.append(body, signer=Signer(self.did, signer or self.private.record))
+        self.events.append((declared, now))
+
+    def rotate(self, *, compromised_from: int | None = None) -> None:
+        """Put the announced key in force, with another log key, and announce one more."""
+        old, self.private = self.private.record, PrivateKeys(self.next, Ed25519PrivateKey.generate())
+        self.next = Ed25519PrivateKey.generate()
+        coming = next_key_hash(encode_public(self.next.public_key()))
+        self.declare(
+            Declaration(self.private.public, len(self.events), coming, compromised_from=compromised_from), signer=old
+        )
+
+    def recover(self) -> str:
+        """Go on with new keys after all were lost; the fingerprint that people have to confirm."""
+        self.private = PrivateKeys(Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate())
+        self.next = Ed25519PrivateKey.generate()
+        coming = next_key_hash(encode_public(self.next.public_key()))
+        self.declare(Declaration(self.private.public, len(self.events), coming, recovery=True))
+        return keys.fingerprint(self.entries[-1].signed.body)
+
+    def end(
+        self, slug: str, kind: str = "withdrawal", *, erases: Sequence[int] | None = None, version: int = 9
+    ) -> None:
+        """Withdraw or erase a pilot; ``erases`` names other positions than its own, for a forgery."""
+        iri, now = f"{self.base}/records/pilot/{slug}", timestamp(self.clock())
+        triples = [(iri, TYPE, PC + kind.title()), *managed(iri, self.did, version, now, now)]
+        triples.append((iri, PC + "reason", Literal("Niet meer juist.", "", "nl")))
+        if kind == "erasure":
+            own = [each.position for each in self.entries if each.record == iri]
+            positions = own if erases is None else erases
+            triples += [(iri, PC + "erases", Literal(str(position), XSD + "integer")) for position in positions]
+        self.append(write(triples))
+        if kind == "erasure" and erases is None:
+            by = len(self.entries) - 1
+            for position in own:
+                self.entries[position] = replace(self.entries[position], erased_by=by)
 
     # Misbehaving
 
@@ -113,24 +155,29 @@ class SimulatedPeer:
 
     def page(self, number: int) -> bytes:
         entries = self.entries[number * PAGE : (number + 1) * PAGE]
-        head = list(feed._node(self.place, self.place.page(number), immutable=len(entries) == PAGE))
+        address = self.place.page(number, self.changed.page(number))
+        head = list(feed._node(self.place, address, immutable=len(entries) == PAGE))
         return feed.render(self.place, head, entries, Format.NQUADS)
+
+    @property
+    def changed(self) -> feed.Generations:
+        return feed.Generations({e.position: e.erased_by for e in self.entries if e.erased_by is not None})
 
     def content(self, path: str) -> tuple[bytes, str]:
         size = len(self.entries)
         if path == "/.well-known/did.json":
-            document = did.document(self.did, self.private.public)
+            document = did.document(self.did, self.events)
             return json.dumps(document).encode(), "application/did+json"
         if path == "/log/checkpoint":
             return self.checkpoint.encode(), "text/plain"
         nquads = Format.NQUADS.value
         parts = path.removeprefix("/feed").strip("/").split("/")
         if parts == [""]:
-            return feed.render(self.place, feed.root_triples(self.place, size), (), Format.NQUADS), nquads
+            return feed.render(self.place, feed.root_triples(self.place, size, self.changed), (), Format.NQUADS), nquads
         if len(parts) == 1:
-            head = feed.section_triples(self.place, int(parts[0]), size)
+            head = feed.section_triples(self.place, int(parts[0].split("-")[0]), size, self.changed)
             return feed.render(self.place, head, (), Format.NQUADS), nquads
-        return self.page(int(parts[0]) * feed.SECTION + int(parts[1])), nquads
+        return self.page(int(parts[0]) * feed.SECTION + int(parts[1].split("-")[0])), nquads
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         self.requests.append(request.path)

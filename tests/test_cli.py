@@ -176,7 +176,9 @@ def table(folder: Path, text: str, name: str = "pilot.csv") -> Path:
 
 COMMANDS = [
     ["init"], ["serve"], ["import"], ["publish"], ["sync"], ["search"], ["peers"], ["peers", "list"], ["verify"],
-    ["rebuild"], ["check-config"], ["demo"], ["export"], ["restricted"], ["accounts"],
+    ["rebuild"], ["check-config"], ["demo"], ["export"], ["restricted"], ["accounts"], ["backup"], ["restore"],
+    ["resume"], ["withdraw"], ["erase"], ["erasures"], ["keys"], ["keys", "show"], ["keys", "rotate"], ["keys", "export"],
+    ["keys", "recover"], ["peers", "add"], ["peers", "confirm"], ["peers", "remove"], ["peers", "evidence"],
 ]  # fmt: skip
 
 
@@ -190,7 +192,7 @@ def test_every_command_explains_itself(procirc: Run, command: list[str]):
 
 def test_every_command_is_among_those_tried(procirc: Run):
     listed = {command.name or command.callback.__name__ for command in commands.app.registered_commands}
-    assert {name.rstrip("_") for name in listed} | {"peers", "accounts"} == {command[0] for command in COMMANDS}
+    assert {name.rstrip("_") for name in listed} | {"peers", "accounts", "keys"} == {command[0] for command in COMMANDS}
 
 
 def test_the_version_is_told(procirc: Run):
@@ -221,7 +223,7 @@ def test_setting_up_again_changes_nothing(procirc: Run, home: Path, toml: Path):
     assert ran.code == 0
     assert {path: path.read_bytes() for path in files} == before
     assert entries(home) == 2
-    assert "next.key" in ran.said
+    assert "procirc keys export" in ran.said
     assert not [content for content in before.values() if content.decode().strip() in ran.said]
 
 
@@ -233,11 +235,29 @@ def test_secrets_are_for_their_owner_only(home: Path):
 
 def test_setting_up_after_it_was_cut_short_completes_it(procirc: Run, home: Path, toml: Path):
     key = (home / "data" / "keys" / "record.key").read_bytes()
-    for path in (home / "data").glob("node.sqlite*"):
+    for path in (*(home / "data").glob("node.sqlite*"), home / "data" / "checkpoint"):
         path.unlink()
     assert procirc("init", "--config", toml).code == 0
     assert (home / "data" / "keys" / "record.key").read_bytes() == key
     assert entries(home) == 1
+
+
+def test_a_lost_database_is_not_replaced_by_an_empty_one(procirc: Run, home: Path, toml: Path):
+    for path in (home / "data").glob("node.sqlite*"):
+        path.unlink()
+    ran = procirc("init", "--config", toml)
+    assert (ran.code, "has signed 2 before" in ran.said) == (Exit.STORAGE, True)
+
+
+def test_a_node_that_has_lost_entries_for_good_resumes_when_a_person_says_so(procirc: Run, home: Path, toml: Path):
+    newest = home / "data" / "checkpoint"
+    lines = newest.read_text().split("\n")
+    newest.write_text("\n".join([lines[0], "7", *lines[2:]]))
+    assert procirc("withdraw", "pilot/mill", "--reason", "x", "--config", toml).code == Exit.STORAGE
+    ran = procirc("resume", "--yes", "--config", toml)
+    assert (ran.code, "signed 7 entries" in ran.said) == (0, True)
+    assert procirc("withdraw", "pilot/mill", "--reason", "x", "--config", toml).code == 0
+    assert procirc("resume", "--config", toml).said == "This node writes to its log."
 
 
 # Keys
@@ -557,7 +577,7 @@ def test_a_vocabulary_that_is_none_is_found_by_the_check(procirc: Run, toml: Pat
 
 def test_a_node_without_peers_says_so(procirc: Run, toml: Path):
     assert procirc("peers", "list", "--config", toml, "--json").json == []
-    assert "[[peers]]" in procirc("peers", "list", "--config", toml).said
+    assert "procirc peers add" in procirc("peers", "list", "--config", toml).said
 
 
 def test_a_peer_that_cannot_be_reached_fails_the_sync_and_is_remembered(procirc: Run, toml: Path):
@@ -878,3 +898,151 @@ def test_an_index_that_cannot_be_written_is_said_in_words(procirc: Run, home: Pa
     ran = procirc("search", "molen", "--config", str(home / "node.toml"))
     assert ran.code == Exit.STORAGE
     assert "text index cannot be written" in ran.said
+
+
+# Endings
+
+
+def test_a_record_is_withdrawn_and_reinstated(procirc: Run, toml: Path, tmp_path: Path):
+    ran = procirc("withdraw", "pilot/mill", "--reason", "nl=Dubbel ingevoerd", "--config", toml)
+    assert (ran.code, "entry 2" in ran.said) == (0, True)
+    assert procirc("search", "molen", "--config", toml, "--json").json["total"] == 0
+    rows = table(tmp_path, HEADER + GOOD)
+    again = procirc("import", rows, "--config", toml)
+    assert (again.code, "was withdrawn and stays so" in again.said) == (0, True)
+    assert procirc("import", rows, "--reinstate", "--config", toml).code == 0
+    assert procirc("search", "molen", "--config", toml, "--json").json["total"] == 1
+
+
+def test_a_record_is_erased_and_one_sees_who_has_not_followed(procirc: Run, home: Path, toml: Path):
+    toml.write_text(toml.read_text() + '[[peers]]\nname = "denmark"\nurl = "http://localhost:1"\n')
+    assert procirc("erasures", "--config", toml).said == "This node has erased nothing."
+    ran = procirc("erase", "pilot/mill", "--reason", "Op verzoek", "--yes", "--config", toml)
+    assert ran.code == 0
+    assert not [path for path in (home / "data").glob("node.sqlite*") if b"De molen" in path.read_bytes()]
+    (row,) = procirc("erasures", "--config", toml, "--json").json
+    assert (row["done"], row["waiting"], row["position"]) == ([], ["denmark"], 2)
+
+
+def test_nothing_is_erased_without_a_yes(procirc: Run, home: Path, toml: Path):
+    ran = in_a_process("erase", "pilot/mill", "--reason", "x", "--config", str(toml), stdin="n\n")
+    assert (ran.code, entries(home)) == (1, 2)
+
+
+@pytest.mark.parametrize("record", ["mill", "pilot/", "pilot/Mill", "https://denmark.example/records/pilot/mill"])
+def test_what_names_no_record_cannot_be_withdrawn(procirc: Run, toml: Path, record: str):
+    ran = procirc("withdraw", record, "--reason", "x", "--config", toml)
+    assert (ran.code, "does not name a record" in ran.said) == (Exit.INVALID_INPUT, True)
+
+
+def test_a_record_that_is_not_there_cannot_be_withdrawn(procirc: Run, toml: Path):
+    assert procirc("withdraw", "pilot/weir", "--reason", "x", "--config", toml).code == Exit.INVALID_INPUT
+
+
+@pytest.mark.parametrize("reason", ["", "x" * 3_000])
+def test_a_reason_that_cannot_be_published_is_refused(procirc: Run, home: Path, toml: Path, reason: str):
+    assert procirc("withdraw", "pilot/mill", "--reason", reason, "--config", toml).code != 0
+    assert entries(home) == 2
+
+
+# Changing keys
+
+
+def test_keys_are_shown_without_a_private_one(procirc: Run, home: Path, toml: Path):
+    ran = procirc("keys", "show", "--config", toml, "--json")
+    assert ran.json["change"] == 0
+    assert ran.json["record key"].startswith("z6Mk")
+    secrets = [path.read_text().strip() for path in (home / "data" / "keys").iterdir()]
+    assert not [each for each in secrets if each in ran.out]
+
+
+def test_the_next_key_is_exported_and_later_put_in_force(procirc: Run, home: Path, toml: Path, tmp_path: Path):
+    safe = tmp_path / "safe.key"
+    assert procirc("keys", "export", safe, "--config", toml).code == 0
+    assert (safe.stat().st_mode & 0o777, (home / "data" / "keys" / "next.key").exists()) == (0o600, False)
+    assert procirc("keys", "show", "--config", toml, "--json").json["next key"] == "not on this machine"
+    refused = procirc("keys", "rotate", "--config", toml)
+    assert (refused.code, "--next" in refused.said) == (Exit.CONFIGURATION, True)
+    before = procirc("keys", "show", "--config", toml, "--json").json
+    assert procirc("keys", "rotate", "--next", safe, "--config", toml).code == 0
+    after = procirc("keys", "show", "--config", toml, "--json").json
+    assert (after["change"], after["fingerprint"]) == (1, before["fingerprint"])
+    assert after["record key"] != before["record key"]
+    assert procirc("import", table(tmp_path, HEADER + OTHER), "--config", toml).code == 0
+
+
+def test_a_key_that_was_not_announced_is_not_put_in_force(procirc: Run, home: Path, toml: Path):
+    ran = procirc("keys", "rotate", "--next", home / "data" / "keys" / "log.key", "--config", toml)
+    assert (ran.code, "not the key that this log announced" in ran.said, entries(home)) == (Exit.CONFIGURATION, True, 2)
+
+
+def test_no_key_file_is_ever_overwritten_by_an_export(procirc: Run, toml: Path, tmp_path: Path):
+    there = tmp_path / "safe.key"
+    there.write_text("something else")
+    assert procirc("keys", "export", there, "--config", toml).code == Exit.CONFIGURATION
+    assert there.read_text() == "something else"
+
+
+def test_lost_keys_are_followed_by_new_ones(procirc: Run, home: Path, toml: Path, tmp_path: Path):
+    for path in (home / "data" / "keys").iterdir():
+        path.unlink()
+    assert procirc("import", table(tmp_path, HEADER + OTHER), "--config", toml).code == Exit.CONFIGURATION
+    ran = procirc("keys", "recover", "--yes", "--config", toml)
+    assert (ran.code, "fingerprint" in ran.said) == (0, True)
+    assert procirc("import", table(tmp_path, HEADER + OTHER), "--config", toml).code == 0
+
+
+def test_keys_can_be_kept_with_a_passphrase(procirc: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    config = write_config(tmp_path / "node")
+    monkeypatch.setenv("PROCIRC_PASSPHRASE", "een lange zin")
+    assert procirc("init", "--config", config).code == 0
+    for path in (tmp_path / "node" / "data" / "keys").iterdir():
+        assert path.read_text().startswith("-----BEGIN ENCRYPTED PRIVATE KEY-----")
+    assert procirc("keys", "show", "--config", config).code == 0
+    for other in ("een andere zin", ""):
+        monkeypatch.setenv("PROCIRC_PASSPHRASE", other)
+        ran = procirc("keys", "show", "--config", config)
+        assert (ran.code, "PROCIRC_PASSPHRASE" in ran.said) == (Exit.CONFIGURATION, True)
+
+
+def test_setting_up_can_write_the_next_key_straight_to_a_safe(procirc: Run, tmp_path: Path):
+    config = write_config(tmp_path / "node")
+    assert procirc("init", "--recovery-key", tmp_path / "safe.key", "--config", config).code == 0
+    assert {path.name for path in (tmp_path / "node" / "data" / "keys").iterdir()} == {"record.key", "log.key"}
+
+
+# Peers that are added
+
+
+def test_a_peer_is_added_compared_confirmed_followed_and_removed(procirc: Run, toml: Path, served: node.Node):
+    base = served.config.base
+    met = procirc("peers", "add", base, "--name", "denmark", "--config", toml, "--json").json
+    assert (met["fingerprint"], met["entries"]) == (served.log.fingerprint, 2)
+    assert "peers confirm denmark" in procirc("peers", "list", "--config", toml).said
+    assert procirc("sync", "--config", toml, "--json").json == []
+    wrong = procirc("peers", "confirm", "denmark", "--fingerprint", "0000 0000", "--config", toml)
+    assert (wrong.code, "Do not follow it" in wrong.said) == (Exit.INVALID_INPUT, True)
+    read_out = met["fingerprint"].upper()
+    assert procirc("peers", "confirm", "denmark", "--fingerprint", read_out, "--config", toml).code == 0
+    (pulled,) = procirc("sync", "--config", toml, "--json").json
+    assert (pulled["peer"], pulled["state"], pulled["added"]) == ("denmark", "active", 2)
+    assert procirc("search", "molen", "--config", toml, "--json").json["total"] == 2
+    assert procirc("peers", "remove", "denmark", "--config", toml).code == 0
+    assert procirc("search", "molen", "--config", toml, "--json").json["total"] == 2
+    gone = procirc("peers", "remove", "denmark", "--delete-records", "--yes", "--config", toml)
+    assert (gone.code, "2 entries were deleted" in gone.said) == (0, True)
+    assert procirc("search", "molen", "--config", toml, "--json").json["total"] == 1
+    assert procirc("peers", "list", "--config", toml, "--json").json == []
+
+
+def test_a_peer_is_added_once_and_only_where_there_is_a_node(procirc: Run, toml: Path, served: node.Node):
+    assert procirc("peers", "add", served.config.base, "--name", "denmark", "--config", toml).code == 0
+    assert procirc("peers", "add", served.config.base, "--name", "other", "--config", toml).code == Exit.CONFIGURATION
+    assert procirc("peers", "add", "http://localhost:1", "--name", "norway", "--config", toml).code == Exit.PEER
+    assert procirc("peers", "add", "not an address", "--config", toml).code == Exit.CONFIGURATION
+
+
+def test_a_peer_of_the_configuration_is_removed_there(procirc: Run, toml: Path):
+    toml.write_text(toml.read_text() + '[[peers]]\nname = "denmark"\nurl = "http://localhost:1"\n')
+    ran = procirc("peers", "remove", "denmark", "--config", toml)
+    assert (ran.code, "node.toml" in ran.said) == (Exit.INVALID_INPUT, True)

@@ -162,8 +162,8 @@ async def test_pages_that_are_not_there_are_404(start_node, path):
 async def test_final_pages_are_kept_ready_within_their_memory(start_node):
     node = await filled(start_node, 2 * PAGE)
     kept = node.app[FEED]
-    rendered = await kept.page(0, 0, Format.TRIG)
+    rendered = await kept.page(0, Format.TRIG)
     assert kept.ready(0, 0, Format.TRIG) is rendered
     kept._room = len(rendered.zipped) // 2
-    await kept.page(0, 1, Format.TRIG)
+    await kept.page(1, Format.TRIG)
     assert kept.ready(0, 0, Format.TRIG) is None

@@ -14,7 +14,6 @@ from federation import node as nodes
 from federation.errors import InvalidRecord
 from federation.log import checkpoint
 from federation.log.did import host_of
-from federation.log.keys import Keys
 from federation.records.canonical import nodes_of
 from federation.records.draft import Draft, Place
 from federation.records.record import assemble
@@ -234,7 +233,6 @@ async def test_a_node_set_up_twice_keeps_its_keys_and_its_log(start_node):
 async def test_a_set_up_cut_short_after_the_first_entry_is_finished_by_the_next(start_node):
     node = await start_node("flanders")
     before = node.node.log
-    await node.node.store.set_keys(before.id, Keys("", ""))
     await node.node.store.set_fingerprint(before.id, "")
     again = await nodes.init(node.config, clock=node.clock, tools=node.node.workers.tools)
     assert (again.keys, again.fingerprint, again.size) == (before.keys, before.fingerprint, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import replace
 
 import pytest
@@ -12,9 +13,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from federation.errors import AddressRefused
 from federation.feed import PAGE
 from federation.limits import Limits
+from federation.log import forks
+from federation.log.keys import Declaration
 from federation.log.merkle import Frontier
+from federation.ownlog import timestamp
 from federation.peers.transport import open_transport
-from federation.publish import timestamp
 from federation.records.proof import Signer
 from federation.store.keyfiles import PrivateKeys
 from federation.store.locks import held
@@ -104,8 +107,20 @@ async def test_a_newer_version_replaces_the_older_one(node, peer):
 
 async def test_two_pulls_of_one_peer_at_once_do_the_work_once(node, peer):
     peer.publish("mill")
-    first, second = await asyncio.gather(node.pull(peer), node.pull(peer))
-    assert {first.state, second.state} == {"active", "busy"}
+    asked, go_on = asyncio.Event(), asyncio.Event()
+
+    async def waiting(request: web.Request) -> web.StreamResponse:
+        asked.set()
+        await go_on.wait()
+        body, media_type = peer.content(request.path)
+        return web.Response(body=body, headers={"Content-Type": media_type})
+
+    peer.answering("/log/checkpoint", waiting)
+    first = asyncio.create_task(node.pull(peer))
+    await asked.wait()
+    assert (await node.pull(peer)).state == "busy"
+    go_on.set()
+    assert (await first).state == "active"
     await recovers(node, peer, ["mill"])
 
 
@@ -281,8 +296,9 @@ async def test_two_histories_of_one_size_are_a_fork(node, peer):
     assert await node.slugs(peer) == ["mill", "lock"]
     log = await node.log_of(peer)
     evidence = (await node.node.store.peer_states())[log.id].evidence
-    assert log.checkpoint in evidence
-    assert evidence.count("\n3\n") == 2
+    fork = forks.checked(json.loads(evidence))
+    assert fork.first.checkpoint.text == log.checkpoint
+    assert (fork.log, fork.first.checkpoint.size, fork.second.checkpoint.size) == (peer.did, 3, 3)
     # The next honest answer does not undo it; a coordinator does.
     peer.entries[-1] = real
     assert (await node.pull(peer)).state == "forked"
@@ -322,11 +338,12 @@ async def test_what_a_peer_says_cannot_turn_the_writing_of_a_terminal(node, peer
 async def test_other_keys_than_the_log_declared_stop_the_peer(node, peer):
     peer.publish("mill")
     await node.pull(peer)
-    before = peer.private
+    before, events = peer.private, peer.events
     peer.private = PrivateKeys(Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate())
+    peer.events = [(Declaration(peer.private.public, 0, "0" * 64), "")]
     pulled = await node.pull(peer)
     assert (pulled.state, pulled.reason) == ("key-mismatch", "key-mismatch")
-    peer.private = before
+    peer.private, peer.events = before, events
     await recovers(node, peer, ["mill"])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,27 +11,54 @@ import structlog
 import typer
 from rich.markup import escape
 
-from federation import checks, demo, node, proving
+from federation import checks, custody, demo, node, proving
 from federation import config as configs
 from federation.cli.commands import DEFAULT_CONFIG, ConfigOption, JsonOption, app, load, run
+from federation.config import Config
+from federation.recovery import Guard
 from federation.terminal import out, print_json, progress_bar, set_up_logging
 
 
 @app.command()
-def init(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
-    """Set up the data directory: keys, database, first log entry, API token. Safe to run again."""
+def init(
+    config: ConfigOption = DEFAULT_CONFIG,
+    recovery_key: Annotated[
+        Path | None,
+        typer.Option(
+            "--recovery-key", help="Write the next key to this file on a medium for a safe, and nowhere else."
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Set up the data directory: keys, database, first log entry, API token. Safe to run again.
+
+    The next key is what lets you change keys one day, after a theft too: it belongs into a safe, not on this machine.
+    """
     settings = load(config)
     own = run(node.init(settings))
+    if recovery_key is None and not as_json and sys.stdin.isatty():
+        asked = typer.prompt("Where to write the next key (a file on a stick; empty: later)", default="")
+        recovery_key = Path(asked) if asked else None
+    exported = run(_exported(settings, recovery_key)) if recovery_key is not None else None
     if as_json:
         print_json({"did": own.did, "data": str(settings.data), "fingerprint": own.fingerprint})
         return
     out.print(f"The node [bold]{escape(settings.name)}[/] is set up in {escape(str(settings.data))}.")
     out.print(f"  identity     {escape(own.did)}")
     out.print(f"  fingerprint  [bold]{own.fingerprint}[/]  (read it out to the coordinators of your peers)")
+    if exported is not None:
+        out.print(f"  next key     {escape(str(exported))}: put it into a safe", soft_wrap=True)
+        return
     out.print(
-        f"  [yellow]Move {escape(str(settings.data / 'keys' / 'next.key'))} to a safe place off this machine:[/] "
-        "it is what lets you change keys one day."
+        "  [yellow]The next key is still on this machine:[/] it is what lets you change keys one day. "
+        "`procirc keys export MEDIUM` writes it to a medium for a safe; every start reminds you until then.",
+        soft_wrap=True,
     )
+
+
+async def _exported(settings: Config, target: Path) -> Path:
+    async with node.open_node(settings) as opened:
+        return await custody.export(opened, target, keep=False)
 
 
 @app.command()
@@ -93,6 +121,35 @@ def rebuild(config: ConfigOption = DEFAULT_CONFIG) -> None:
                 return await opened.follower.rebuild(lambda done, total: bar.update(task, completed=done, total=total))
 
     out.print(f"{run(work())} entries indexed.")
+
+
+@app.command()
+def resume(
+    config: ConfigOption = DEFAULT_CONFIG,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Let a node write again that only reads since it may have lost entries of its own log.
+
+    It asks the peers once more, and resumes by itself where their copies tell that nothing is missing. If entries
+    are lost for good, going on makes a second history: peers that hold the first one stop following until their
+    coordinators have spoken with you.
+    """
+    settings = load(config)
+
+    async def ask() -> str:
+        async with node.open_node(settings) as opened:
+            reason = opened.guard.reason()
+            return await opened.recovery.run(await opened.peers()) if reason else ""
+
+    reason = run(ask())
+    if not reason:
+        out.print("This node writes to its log.")
+        return
+    out.print(escape(reason), soft_wrap=True)
+    if not yes:
+        typer.confirm("Are the missing entries lost for good, and do your peers know? Go on without them?", abort=True)
+    Guard(settings.data).override()
+    out.print("This node writes to its log again.")
 
 
 @app.command("check-config")

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table as Grid
 
-from federation import checks, node
+from federation import checks, following, node
+from federation import config as configs
 from federation.cli.commands import DEFAULT_CONFIG, ConfigOption, JsonOption, app, load, run
 from federation.config import Config, PeerConfig
 from federation.errors import Exit, Misconfigured
+from federation.log import did as dids
 from federation.records.values import suggestion
 from federation.terminal import out, print_json, progress_bar
 
+R = TypeVar("R")
 peers_app = typer.Typer(help="The nodes this one follows.", no_args_is_help=True)
 app.add_typer(peers_app, name="peers")
 
@@ -29,13 +33,14 @@ def sync(
 ) -> None:
     """Pull the peers' new records now, whatever their schedule says."""
     settings = load(config)
-    chosen = _chosen(settings, peers or [])
 
     async def work() -> list[Any]:
         async with node.open_node(settings) as opened:
+            chosen = _chosen(await opened.peers(), peers or [])
             with progress_bar() as bar:
                 pulled = await asyncio.gather(*(_pull(opened, peer, bar) for peer in chosen))
                 await opened.follower.catch_up()
+            await opened.recover()
             return pulled
 
     pulled = run(work())
@@ -60,13 +65,13 @@ async def _pull(opened: node.Node, peer: PeerConfig, bar: Progress) -> Any:
     return await opened.syncer.pull(peer, progress)
 
 
-def _chosen(settings: Config, names: list[str]) -> tuple[PeerConfig, ...]:
-    known = {peer.name: peer for peer in settings.peers}
+def _chosen(peers: list[PeerConfig], names: list[str]) -> list[PeerConfig]:
+    known = {peer.name: peer for peer in peers}
     for name in names:
         if name not in known:
             remedy = suggestion(name, known, f"The peers are {', '.join(known) or 'none'}.")
             raise Misconfigured(f"There is no peer {name!r}.", remedy=remedy)
-    return tuple(known[name] for name in names) if names else settings.peers
+    return [known[name] for name in names] if names else peers
 
 
 @peers_app.command("list")
@@ -78,7 +83,7 @@ def peers_list(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = Fals
         print_json(rows)
         return
     if not rows:
-        out.print("This node follows no peers yet. Add a \\[\\[peers]] table to its node.toml.")
+        out.print("This node follows no peers yet. `procirc peers add https://…` meets one.")
         return
     grid = Grid("peer", "state", "since", "entries", "last success")
     for row in rows:
@@ -90,13 +95,83 @@ def peers_list(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = Fals
                 out.print(f"{row['name']}: {what} {escape(row[what])}", highlight=False, soft_wrap=True)
 
 
+@peers_app.command("add")
+def peers_add(
+    url: Annotated[str, typer.Argument(help="Base address of the node, such as https://denmark.example.")],
+    name: Annotated[
+        str, typer.Option(help="Short name for it, lower case; otherwise the first part of its host.")
+    ] = "",
+    via: Annotated[str, typer.Option(help="Another node whose copy to read, for one that is gone.")] = "",
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+) -> None:
+    """Ask a node who it is, and note it as a peer. Nothing is taken from it before you confirm it."""
+    settings = load(config)
+    peer = configs.peer(name=name or dids.host_of(url).partition(".")[0].partition(":")[0], url=url, via=via)
+
+    async def work() -> following.Met:
+        async with node.open_node(settings) as opened:
+            return await following.add(opened, peer)
+
+    met = run(work())
+    if as_json:
+        print_json({"name": met.name, "url": met.url, "fingerprint": met.fingerprint, "entries": met.size})
+        return
+    out.print(f"[bold]{met.name}[/]  {escape(met.url)}")
+    out.print(f"  fingerprint  [bold]{met.fingerprint}[/]")
+    out.print(f"  entries      {met.size:,}")
+    out.print("Ring its coordinator up and have the fingerprint read out. If it is the same:")
+    out.print(f"  procirc peers confirm {met.name}")
+
+
 @peers_app.command("confirm")
 def peers_confirm(
+    name: Annotated[str, typer.Argument(help="The peer's name.")],
+    given: Annotated[
+        str, typer.Option("--fingerprint", help="As its coordinator read it out to you; needed after lost keys.")
+    ] = "",
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Follow a peer that you added, or one that was stopped, once you have spoken with its coordinator."""
+    settings = load(config)
+    run(_with(settings, lambda opened: _known(opened, name)))
+    said = run(_with(settings, lambda opened: following.confirm(opened, name, " ".join(given.lower().split()))))
+    out.print(escape(said), soft_wrap=True)
+
+
+@peers_app.command("remove")
+def peers_remove(
+    name: Annotated[str, typer.Argument(help="The peer's name.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    delete: Annotated[bool, typer.Option("--delete-records", help="Delete what is held of it, too.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Follow a peer no longer. Its records stay and can be searched, unless you have them deleted."""
+    settings = load(config)
+    if delete and not yes:
+        typer.confirm(f"Everything that this node holds of {name} will be deleted here. Go on?", abort=True)
+    gone = run(_with(settings, lambda opened: following.remove(opened, name, delete=delete)))
+    out.print(f"{escape(name)} is no longer followed." + (f" {gone:,} entries were deleted." if delete else ""))
+
+
+@peers_app.command("evidence")
+def peers_evidence(
     name: Annotated[str, typer.Argument(help="The peer's name.")], config: ConfigOption = DEFAULT_CONFIG
 ) -> None:
-    """Follow a peer again after its log was found forked, once its coordinator has explained it to you."""
+    """What is held against a peer. The proof of a fork is a document that `procirc verify` checks for anybody."""
     settings = load(config)
-    peer = _chosen(settings, [name])[0]
-    if evidence := run(checks.confirm(settings, peer)):
-        out.print(f"What was kept as evidence:\n{escape(evidence)}", highlight=False, soft_wrap=True)
-    out.print(f"{name} is followed again; the next sync looks at its log anew.")
+    print(run(_with(settings, lambda opened: following.evidence(opened, name))))
+
+
+async def _with(settings: Config, work: Callable[[node.Node], Coroutine[Any, Any, R]]) -> R:
+    async with node.open_node(settings) as opened:
+        return await work(opened)
+
+
+async def _known(opened: node.Node, name: str) -> None:
+    names = [peer.name for peer in opened.config.peers]
+    names += [each.name for each in await opened.store.followed.every()]
+    names += [log.name for log in await opened.store.logs() if not log.own]
+    if name not in names:
+        remedy = suggestion(name, names, f"The peers are {', '.join(dict.fromkeys(names)) or 'none'}.")
+        raise Misconfigured(f"There is no peer {name!r}.", remedy=remedy)

@@ -15,7 +15,7 @@ from federation.cli.commands import DEFAULT_CONFIG, ConfigOption, JsonOption, ap
 from federation.config import Config
 from federation.errors import InvalidRequest
 from federation.node import now
-from federation.publish import timestamp
+from federation.ownlog import timestamp
 from federation.store.engine import url_of
 from federation.store.in_house import InHouse
 from federation.store.store import open_store

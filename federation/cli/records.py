@@ -25,6 +25,10 @@ from federation.records.values import nearest
 from federation.search import Found, Request, Search
 from federation.terminal import out, progress_bar, show_hits, show_outcome, show_plan
 
+ReinstateOption = Annotated[
+    bool, typer.Option("--reinstate", help="Publish records again that were withdrawn or erased.")
+]
+
 
 @app.command("import")
 def import_(
@@ -40,6 +44,7 @@ def import_(
         bool, typer.Option("--dry-run", help="Show what would happen to each record; write nothing.")
     ] = False,
     skip_faulty: Annotated[bool, typer.Option("--skip-faulty", help="Leave faulty rows out, import the rest.")] = False,
+    reinstate: ReinstateOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Import records: read, validate, sign and publish. One faulty row stops all, unless you say otherwise.
@@ -61,7 +66,8 @@ def import_(
             refused = not skip_faulty and any(fault.severity == "violation" for fault in faults)
             # Everything that is wrong is listed at once: what the rows say as well.
             only_look = dry_run or refused
-            outcome = await _publish(opened, drafts, faults, dry_run=only_look, skip_faulty=skip_faulty or only_look)
+            skip = skip_faulty or only_look
+            outcome = await _publish(opened, drafts, faults, dry_run=only_look, skip_faulty=skip, reinstate=reinstate)
             if refused and not dry_run:
                 raise InvalidTable(
                     "The tables have faults; nothing was imported.",
@@ -96,7 +102,7 @@ def _check_kind(kind: str, vocabulary: Vocabulary) -> None:
 
 
 async def _publish(
-    opened: node.Node, drafts: list[Draft], faults: list[Fault], *, dry_run: bool, skip_faulty: bool
+    opened: node.Node, drafts: list[Draft], faults: list[Fault], *, dry_run: bool, skip_faulty: bool, reinstate: bool
 ) -> Outcome:
     # A column that is missing was named once; every row would say so again.
     missing = {(fault.file, fault.field) for fault in faults if fault.row == 1 and not fault.column}
@@ -106,6 +112,7 @@ async def _publish(
             drafts,
             skip_faulty=skip_faulty,
             dry_run=dry_run,
+            reinstate=reinstate,
             progress=lambda count: bar.advance(task, count),
         )
         rest = [fault for fault in outcome.faults if (fault.file, fault.field) not in missing]
@@ -146,6 +153,7 @@ def publish(
     files: Annotated[list[Path], typer.Argument(help="JSON files with one draft or a list of drafts; - for stdin.")],
     config: ConfigOption = DEFAULT_CONFIG,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Validate only.")] = False,
+    reinstate: ReinstateOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Publish records from JSON: {"kind": "pilot", "slug": "…", "title": {"nl": "…"}, …}."""
@@ -160,7 +168,7 @@ def publish(
 
     async def work() -> Outcome:
         async with node.open_node(settings) as opened:
-            return await _publish(opened, drafts, [], dry_run=dry_run, skip_faulty=False)
+            return await _publish(opened, drafts, [], dry_run=dry_run, skip_faulty=False, reinstate=reinstate)
 
     outcome = run(work())
     show_outcome(outcome, dry_run=dry_run, as_json=as_json)

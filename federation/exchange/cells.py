@@ -9,12 +9,8 @@ front, which reading takes away again (OWASP, CSV injection).
 from __future__ import annotations
 
 import csv
-import functools
 import io
 import re
-import string
-import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -23,15 +19,10 @@ from typing import Final
 import python_calamine
 
 from federation.errors import Fault
+from federation.exchange import unpacking
 
 MAX_CELL: Final = 200_000
 """Characters of one cell; the csv module's own limit is lower and would end in its exception."""
-MAX_AREA: Final = 4_000_000
-"""Cells between the first and the last used one of a sheet, empty ones included."""
-MAX_SHEET: Final = 64 * 1024 * 1024
-"""Bytes of a sheet, unpacked."""
-_ERROR: Final = re.compile(rb'<c r="([A-Z]{1,3}[0-9]{1,7})"[^>]*\bt="e"')
-_REFERENCE: Final = re.compile(rb'r="([A-Z]{1,3})([0-9]{1,7})"')
 _FORMULA: Final = re.compile(r"'*[=+\-@\t\r]")
 _NUMBER: Final = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?")
 
@@ -87,13 +78,18 @@ def sheets_of(name: str, data: bytes) -> tuple[list[Sheet], list[Fault]]:
 
 def _workbook(name: str, data: bytes) -> tuple[list[Sheet], list[Fault]]:
     try:
-        faults = _unreadable(name, data)
-        if faults:
-            return [], faults
-        book = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(data))
-        sheets = [book.get_sheet_by_name(each) for each in book.sheet_names]
+        book = unpacking.unpacked(data)
+        if book.errors:
+            return [], [_error(f"{name}, {part}", cell) for part, cell in book.errors]
+        opened = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(book.data))
+        if len(opened.sheet_names) > book.sheets:
+            raise unpacking.Unreadable("it shows one sheet under two names")
+        sheets = [opened.get_sheet_by_name(each) for each in opened.sheet_names]
         tables = [(sheet.name, sheet.to_python(skip_empty_area=False)) for sheet in sheets]
-    except (python_calamine.CalamineError, zipfile.BadZipFile, zlib.error, OSError, ValueError) as error:
+    except unpacking.TooMuch:
+        hint = "Delete what stands far right of or below the table, or split it."
+        return [], [Fault("A sheet of the workbook is too large.", hint, file=name)]
+    except (python_calamine.CalamineError, unpacking.Unreadable, OSError, ValueError) as error:
         return [], [Fault(f"The workbook cannot be read: {error}.", "Save it as .xlsx and try again.", file=name)]
     return [
         Sheet(f"{name}, sheet {title}", title, [[_shown(cell) for cell in row] for row in rows])
@@ -101,36 +97,9 @@ def _workbook(name: str, data: bytes) -> tuple[list[Sheet], list[Fault]]:
     ], []
 
 
-def _unreadable(name: str, data: bytes) -> list[Fault]:
-    """What no table can be read from: sheets that take too much memory, and cells that hold an error.
-
-    All cells up to the last one of a sheet are made, used or not; a cell such as #N/A would read as an empty one.
-    """
-    faults = []
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        for entry in archive.infolist():
-            sheet = b""
-            if entry.filename.startswith("xl/worksheets/") and entry.filename.endswith(".xml"):
-                with archive.open(entry) as file:
-                    sheet = file.read(MAX_SHEET + 1)
-            used = _REFERENCE.findall(sheet)
-            if entry.file_size > MAX_SHEET or len(used) * 2 > MAX_AREA or _area(used) > MAX_AREA:
-                hint = "Delete what stands far right of or below the table, or split it."
-                return [Fault("A sheet of the workbook is too large.", hint, file=name)]
-            part = f"{name}, {entry.filename.rpartition('/')[2]}"
-            faults += [_error(part, cell.decode()) for cell in _ERROR.findall(sheet)]
-    return faults
-
-
-def _error(file: str, cell: str) -> Fault:
-    row = int(cell.lstrip(string.ascii_uppercase))
+def _error(part: str, cell: str) -> Fault:
     message = f"Cell {cell} holds an error of the spreadsheet program, such as #N/A."
-    return Fault(message, "Correct its formula, or empty the cell.", file=file, row=row)
-
-
-def _area(used: Sequence[tuple[bytes, bytes]]) -> int:
-    wide = max((functools.reduce(lambda n, c: n * 26 + c - 64, letters, 0) for letters, _ in used), default=0)
-    return wide * max((int(number) for _, number in used), default=0)
+    return Fault(message, "Correct its formula, or empty the cell.", file=part, row=unpacking.row_of(cell))
 
 
 def _shown(cell: object) -> str:

@@ -27,6 +27,8 @@ FORMATS: Final = {
     "trig": ox.RdfFormat.TRIG,
 }
 Statements = Mapping[str, Sequence[tuple[str, Term]]]
+_MAX_QUOTED: Final = 1_000
+"""Statements about statements in a file: the parser's memory of one within another ends at some ten thousand."""
 
 
 def read(
@@ -59,6 +61,9 @@ def read(
 
 def _from_rdf(data: bytes, form: ox.RdfFormat, naming: Naming) -> Statements:
     nodes: dict[str, list[tuple[str, Term]]] = {}
+    # No record has any, but they may stand in a file beside records, and "<<" in a text.
+    if data.count(b"<<") > _MAX_QUOTED:
+        raise InvalidRequest("The file makes statements about statements, which are no part of a record.")
     base = f"{naming.base}/records/" if form in (ox.RdfFormat.TURTLE, ox.RdfFormat.TRIG) else None
     for quad in ox.parse(data, format=form, base_iri=base):
         nodes.setdefault(_plain(quad.subject), []).append((quad.predicate.value, _value(quad.object)))
@@ -66,6 +71,8 @@ def _from_rdf(data: bytes, form: ox.RdfFormat, naming: Naming) -> Statements:
 
 
 def _plain(term: Any) -> str:
+    if isinstance(term, ox.Triple):
+        raise InvalidRequest("The file makes statements about statements, which are no part of a record.")
     return f"_:{term.value}" if isinstance(term, ox.BlankNode) else str(term.value)
 
 

@@ -176,13 +176,15 @@ _BLOCK: Final = re.compile(
     r"blockquote|body|br|div|h[1-6r]|head|html|li|ol|p|pre|section|table|tbody|td|th|thead|tr|ul",
 )
 _UNSEEN: Final = frozenset(("script", "style"))
+_NO_CHARACTER: Final = re.compile(r"&#[0-9]{20,};?")
+"""A number of a character with so many digits that ``html.unescape`` may not be able to read it."""
 
 
 def plain(text: str) -> str:
     """The text of what may be HTML: blocks become lines; what only looks like a tag stays."""
     kept: list[str] = []
     unseen = ""
-    for token in _TAG.split(html.unescape(text)):
+    for token in _TAG.split(html.unescape(_NO_CHARACTER.sub("\N{REPLACEMENT CHARACTER}", text))):
         match = _NAME.match(token)
         name = match[1].lower() if match else ""
         if unseen:

@@ -25,6 +25,7 @@ MAX_COLUMNS: Final = 2_000
 SHEET_NAME: Final = 31
 """Characters that the name of a sheet may have."""
 _SPECIAL: Final = ("slug", "of")
+_IN_LANGUAGE: Final = re.compile(r"(?<!^)(?:@([A-Za-z-]{2,11})|\(([A-Za-z-]{2,11})\))\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,8 +203,12 @@ def headers_of(kind: Kind) -> dict[str, Field]:
 
 
 def _column(header: str, known: dict[str, Field], kind: Kind, file: str, faults: list[Fault], *, of: bool) -> _Column:
-    match = re.fullmatch(r"(.+?)\s*(?:@([A-Za-z-]{2,11})|\(([A-Za-z-]{2,11})\))?", header)
-    name, language = (match[1].lower(), (match[2] or match[3] or "").lower()) if match else ("", "")
+    match = _IN_LANGUAGE.search(header)
+    name, language = header[: match.start() if match else None].rstrip().lower(), ""
+    if match:
+        language = (match[1] or match[2]).lower()
+    if "\n" in name:
+        name = ""
     if name in _SPECIAL and not language and (name == "slug" or of):
         return _Column(header, None, special=name)
     each = known.get(name) or known.get(header.lower())

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import shutil
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -79,10 +80,15 @@ def _schema(vocabulary: Vocabulary) -> tantivy.Schema:
     return builder.build()
 
 
-def document(source: Source, concepts: Concepts) -> tuple[str, dict[str, Any]] | None:
-    """The fields of one record's document and its key; None for entries that are not searched."""
+def document(source: Source, concepts: Concepts) -> tuple[str, dict[str, Any] | None] | None:
+    """The key of one record's document and its fields, or none where an ending takes the document away.
+
+    None for entries that are not searched.
+    """
     vocabulary = concepts.vocabulary
     record, kind = assemble(nodes_of(source.body), vocabulary)
+    if kind is not None and kind.ending:
+        return record.iri, None
     if kind is None or kind.managed:
         return None
     published = datetime.fromisoformat(source.published)
@@ -231,7 +237,11 @@ class TextIndex:
         self._folder = folder
         self._memory = memory
         self._index, self.positions = self._open()
+        self.soiled = bool((self._saved() or {}).get("soiled"))
+        """Whether files may still hold text that was erased."""
         self._writer: tantivy.IndexWriter | None = None
+        # A caller that is cancelled leaves its thread at work: the writer must not be let go of under it.
+        self._working = threading.Lock()
 
     # Opening
 
@@ -249,18 +259,26 @@ class TextIndex:
         with _stored():
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True, exist_ok=True)
+            self.soiled = False
             self._write_state({})
             return tantivy.Index(schema, path=str(folder)), {}
 
     def _state(self) -> dict[str, int] | None:
         """How far the logs are indexed; None where that is not known for this layout."""
+        state = self._saved()
         try:
-            state = json.loads((self._folder / "state.json").read_text("utf-8"))
-            if state["layout"] != self._layout():
+            if state is None or state["layout"] != self._layout():
                 return None
             return {str(did): int(position) for did, position in state["positions"].items()}
-        except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             return None
+
+    def _saved(self) -> dict[str, Any] | None:
+        try:
+            state = json.loads((self._folder / "state.json").read_text("utf-8"))
+        except (FileNotFoundError, ValueError):
+            return None
+        return state if isinstance(state, dict) else None
 
     def _layout(self) -> str:
         digest = hashlib.sha256(str(LAYOUT).encode())
@@ -271,17 +289,26 @@ class TextIndex:
     def _write_state(self, positions: Mapping[str, int]) -> None:
         path = self._folder / "state.json"
         partial = path.with_suffix(".partial")
-        partial.write_text(json.dumps({"layout": self._layout(), "positions": dict(positions)}), "utf-8")
+        state = {"layout": self._layout(), "positions": dict(positions), "soiled": self.soiled}
+        partial.write_text(json.dumps(state), "utf-8")
         os.replace(partial, path)
 
-    def clear(self) -> None:
-        """Forget everything; the caller then feeds the logs from the beginning."""
-        with _stored():
-            self._index_writer().delete_all_documents()
-            self._index_writer().commit()
-            self._index.reload()
-            self.positions = {}
-            self._write_state({})
+    def begin_anew(self) -> None:
+        """Forget everything with the next commit; the caller first feeds the logs from the beginning.
+
+        Until then everybody finds what was there before, and after a crash it still is.
+        """
+        with self._working, _stored():
+            # Not delete_all_documents: it sets the writer's counter back to the last commit, and deletions that the
+            # writer still remembers from before then hit the new documents, or those that follow miss them.
+            self._index_writer().delete_documents_by_query(tantivy.Query.all_query())
+
+    def collect(self) -> None:
+        """Delete the files that no longer belong to the index: nothing that was erased is in the others."""
+        with self._working, _stored():
+            self._index_writer().garbage_collect_files()
+            self.soiled = False
+            self._write_state(self.positions)
 
     # Writing
 
@@ -296,19 +323,24 @@ class TextIndex:
                 ) from error
         return self._writer
 
-    def add(self, documents: Sequence[tuple[str, dict[str, Any]] | None]) -> None:
-        """Put documents in, each in place of the older version of its record."""
-        writer = self._index_writer()
-        with _stored():
+    def add(self, documents: Sequence[tuple[str, dict[str, Any] | None] | None]) -> None:
+        """Put documents in, each in place of the older version of its record; without fields that only goes."""
+        with self._working, _stored():
+            writer = self._index_writer()
             for each in documents:
                 if each is not None:
                     key, fields = each
                     writer.delete_documents_by_term("key", key)
-                    writer.add_document(tantivy.Document(**fields))
+                    if fields is not None:
+                        writer.add_document(tantivy.Document(**fields))
 
-    def commit(self, positions: Mapping[str, int]) -> None:
-        """Make what was added searchable and remember how far the logs are indexed."""
-        with _stored():
+    def commit(self, positions: Mapping[str, int], *, soiled: bool = False) -> None:
+        """Make what was added searchable and remember how far the logs are indexed.
+
+        ``soiled`` where an older state held text that has been erased since: its files are then made anew.
+        """
+        self.soiled = self.soiled or soiled
+        with self._working, _stored():
             self._index_writer().commit()
             self._index.reload()
             self.positions = dict(positions)
@@ -320,12 +352,13 @@ class TextIndex:
 
     def close(self) -> None:
         """Let go of the writer, so that another process can write."""
-        writer, self._writer = self._writer, None
-        if writer is not None:
-            try:
-                writer.wait_merging_threads()
-            except ValueError as error:
-                log.warning("index writer ended early", reason=str(error))
+        with self._working:
+            writer, self._writer = self._writer, None
+            if writer is not None:
+                try:
+                    writer.wait_merging_threads()
+                except ValueError as error:
+                    log.warning("index writer ended early", reason=str(error))
 
     # Reading
 

@@ -69,6 +69,32 @@ def sign(origin: str, size: int, root: bytes, key: Ed25519PrivateKey, *, now: da
     return f"{note}\n{''.join(lines)}"
 
 
+def cosign(text: str, name: str, key: Ed25519PrivateKey, *, at: datetime) -> str:
+    """A checkpoint with one more line: that the witness ``name`` has verified it at a time (C2SP tlog-cosignature)."""
+    note, seconds = text.partition("\n\n")[0] + "\n", int(at.timestamp())
+    stamp = seconds.to_bytes(8, "big")
+    data = _key_id(name, _TIMED, key.public_key()) + stamp + key.sign(_timed_message(note, seconds))
+    return f"{text}— {name} {base64.b64encode(data).decode()}\n"
+
+
+def cosigned(text: str, name: str, key: Ed25519PublicKey) -> datetime | None:
+    """When a witness says that it has verified a checkpoint; None where its signature is missing or does not hold."""
+    note, _, signatures = text.partition("\n\n")
+    for line in signatures.split("\n")[:-1]:
+        match = _SIGNATURE.fullmatch(line)
+        if match is None or match[1] != name:
+            continue
+        try:
+            data = _base64(match[2], 4 + 72)
+            seconds = int.from_bytes(data[4:12], "big")
+            key.verify(data[12:], _timed_message(note + "\n", seconds))
+            if data[:4] == _key_id(name, _TIMED, key):
+                return datetime.fromtimestamp(seconds, UTC)
+        except (InvalidSignature, BadCheckpoint, ValueError, OverflowError, OSError):
+            continue
+    return None
+
+
 def verify(text: str, *, origin: str, key: Ed25519PublicKey) -> Checkpoint:
     """Check a checkpoint of the log ``origin``. Raises BadCheckpoint, naming what is wrong.
 

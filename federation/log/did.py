@@ -7,11 +7,13 @@ on keys is the log. It starts with the DID v1 context, which independent verifie
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from federation.errors import KeyMismatch, Misconfigured
-from federation.log.keys import Keys
+from federation.errors import KeyMismatch, Misconfigured, UnknownKey
+from federation.log.keys import Declaration, Keys
 from federation.records.multikey import decode_public
 
 DID_CONTEXT: Final = ["https://www.w3.org/ns/did/v1", "https://w3id.org/security/multikey/v1"]
@@ -36,24 +38,29 @@ def did_of(base: str) -> str:
     return "did:web:" + host_of(base).replace(":", "%3A")
 
 
-def document(did: str, keys: Keys) -> dict[str, Any]:
-    """The DID document: the record key asserts, the log key authenticates."""
+def document(did: str, events: Sequence[tuple[Declaration, str]]) -> dict[str, Any]:
+    """The DID document after some key events, each with its time: record keys assert, the log key authenticates.
 
-    def method(multikey: str) -> dict[str, str]:
-        return {
-            "id": f"{did}#{multikey}",
-            "type": "Multikey",
-            "controller": did,
-            "publicKeyMultibase": multikey,
-        }
-
+    Retired record keys stay, so that old proofs can be checked, with the time they ended as ``expires``;
+    those that were in wrong hands say since when as ``revoked`` too (CID 1.0, section 2.2).
+    """
+    methods: list[dict[str, str]] = []
+    for (old, _), (new, ended) in pairwise(events):
+        if old.keys.record != new.keys.record:
+            stolen = {"revoked": ended} if new.compromised_from is not None else {}
+            methods.append({**_multikey(did, old.keys.record), "expires": ended, **stolen})
+    keys = events[-1][0].keys
     return {
         "@context": DID_CONTEXT,
         "id": did,
-        "verificationMethod": [method(keys.record), method(keys.log)],
-        "assertionMethod": [f"{did}#{keys.record}"],
+        "verificationMethod": [*methods, _multikey(did, keys.record), _multikey(did, keys.log)],
+        "assertionMethod": [f"{did}#{keys.record}", *(each["id"] for each in methods)],
         "authentication": [f"{did}#{keys.log}"],
     }
+
+
+def _multikey(did: str, key: str) -> dict[str, str]:
+    return {"id": f"{did}#{key}", "type": "Multikey", "controller": did, "publicKeyMultibase": key}
 
 
 def keys_in(document: Any, did: str) -> Keys:
@@ -70,13 +77,45 @@ def keys_in(document: Any, did: str) -> Keys:
     return Keys(record, log)
 
 
+def record_key(document: Any, did: str, method: str, created: str) -> str:
+    """The record key of a proof as Multikey: one in force, or a retired one for what it signed before it ended.
+
+    Raises KeyMismatch for another node's document, UnknownKey for a key that it does not list for that time.
+    """
+    if not isinstance(document, dict) or document.get("id") != did:
+        raise KeyMismatch(f"The DID document is not that of {did}.")
+    for each in _listed(document, did, "assertionMethod"):
+        if each["id"] == method:
+            if "revoked" in each:
+                raise UnknownKey(
+                    f"The key of {method[-60:]} was in wrong hands.",
+                    remedy="Only the log can tell what it signed before: verify the node's whole log by its address.",
+                )
+            if created <= str(each.get("expires", created)):
+                return str(each["publicKeyMultibase"])
+    raise UnknownKey(f"The record is signed with {method[-60:]}, which {did} does not list for that time.")
+
+
 def _method_of(document: dict[str, Any], did: str, relationship: str) -> str:
+    found = [
+        each["publicKeyMultibase"]
+        for each in _listed(document, did, relationship)
+        if "expires" not in each and "revoked" not in each
+    ]
+    if len(found) != 1:
+        raise KeyMismatch(f"The DID document lists {len(found)} current keys as {relationship}; one is needed.")
+    decode_public(found[0])
+    return str(found[0])
+
+
+def _listed(document: dict[str, Any], did: str, relationship: str) -> list[dict[str, Any]]:
+    """The verification methods of a relationship that are Multikeys of this node, named after themselves."""
     listed = document.get(relationship)
     methods = document.get("verificationMethod")
     if not isinstance(listed, list) or not isinstance(methods, list):
         raise KeyMismatch(f"The DID document lists no {relationship}.")
-    found = [
-        each["publicKeyMultibase"]
+    return [
+        each
         for each in methods
         if isinstance(each, dict)
         and each.get("id") in listed
@@ -84,10 +123,4 @@ def _method_of(document: dict[str, Any], did: str, relationship: str) -> str:
         and each.get("type") == "Multikey"
         and isinstance(each.get("publicKeyMultibase"), str)
         and each["id"] == f"{did}#{each['publicKeyMultibase']}"
-        and "expires" not in each
-        and "revoked" not in each
     ]
-    if len(found) != 1:
-        raise KeyMismatch(f"The DID document lists {len(found)} current keys as {relationship}; one is needed.")
-    decode_public(found[0])
-    return str(found[0])

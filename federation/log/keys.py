@@ -1,25 +1,28 @@
 """Key events: the entries by which a node declares its keys. Entry 0 of every log is the inception.
 
 A key event is an ordinary signed body. It names the record key, the log key and the hash of the next
-record key, so that a later rotation can prove that it was meant (pre-rotation).
+record key, so that a later rotation can prove that it was meant (pre-rotation, as in KERI and
+did:webvh). A rotation carries the signature of the new record key and is signed with the old one.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from federation.errors import BadProof, KeyMismatch
-from federation.records.canonical import PC, TYPE, XSD, Literal, Triple, write
-from federation.records.multikey import decode_public
-from federation.records.record import ISSUED, PUBLISHER, VERSION, Address, Record
+from federation.records.canonical import PC, TYPE, XSD, Literal, Triple, read, write
+from federation.records.multikey import decode_public, decode_signature, encode_signature
+from federation.records.record import ISSUED, PUBLISHER, VERSION, Address
 
 KIND: Final = "key-event"
+_NEW_SIGNATURE: Final = PC + "newKeySignature"
+_NUMBER: Final = re.compile(r"[0-9]{1,18}")
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -46,37 +49,97 @@ def next_key_hash(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-def inception(base: str, did: str, keys: Keys, next_hash: str, *, issued: str) -> str:
-    """The body of a node's first entry."""
-    subject = Address(base, KIND, "0").iri
-    triples: Iterable[Triple] = (
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """What a key event says: the keys from here on, its number, and the hash of the record key after them.
+
+    ``compromised_from`` is the position from which the record key before was in wrong hands; ``recovery``
+    marks keys that follow lost ones, which people confirm.
+    """
+
+    keys: Keys
+    sequence: int
+    next_hash: str
+    compromised_from: int | None = None
+    recovery: bool = False
+
+
+def event(base: str, did: str, declared: Declaration, *, issued: str, new: Ed25519PrivateKey | None = None) -> str:
+    """The body of a key event. ``new`` is the private half of its record key; the inception needs none."""
+    subject = Address(base, KIND, str(declared.sequence)).iri
+    keys = declared.keys
+    triples: list[Triple] = [
         (subject, TYPE, PC + "KeyEvent"),
         (subject, PUBLISHER, did),
         (subject, ISSUED, Literal(issued, XSD + "dateTime")),
         (subject, VERSION, Literal("1", XSD + "integer")),
-        (subject, PC + "keySequence", Literal("0", XSD + "integer")),
+        (subject, PC + "keySequence", Literal(str(declared.sequence), XSD + "integer")),
         (subject, PC + "recordKey", Literal(keys.record)),
         (subject, PC + "logKey", Literal(keys.log)),
-        (subject, PC + "nextKeyHash", Literal(next_hash)),
-    )
-    return write(triples)
+        (subject, PC + "nextKeyHash", Literal(declared.next_hash)),
+    ]
+    if declared.compromised_from is not None:
+        triples.append((subject, PC + "compromisedFrom", Literal(str(declared.compromised_from), XSD + "integer")))
+    if declared.recovery:
+        triples.append((subject, PC + "recovery", Literal("true", XSD + "boolean")))
+    if new is None:
+        return write(triples)
+    signature = new.sign(write(triples).encode())
+    return write([*triples, (subject, _NEW_SIGNATURE, Literal(encode_signature(signature)))])
 
 
-def declared(record: Record) -> Keys:
-    """The keys a key event declares. Raises KeyMismatch when it is not an inception with two keys."""
-    values = {name: record.one(PC + name) for name in ("keySequence", "recordKey", "logKey", "nextKeyHash")}
-    texts = {name: value.value for name, value in values.items() if isinstance(value, Literal)}
-    if len(texts) != len(values) or texts["keySequence"] != "0" or not _HASH.fullmatch(texts["nextKeyHash"]):
-        raise KeyMismatch("The first entry of the log does not declare a record key, a log key and the next key.")
-    keys = Keys(texts["recordKey"], texts["logKey"])
+def declared(body: str) -> Declaration:
+    """What a key event declares. Raises KeyMismatch when it is none, or its keys are none."""
+    values = {path: value.value for _, path, value in read(body) if isinstance(value, Literal)}
+    found = {name: values.get(PC + name, "") for name in ("keySequence", "recordKey", "logKey", "nextKeyHash")}
+    stolen = values.get(PC + "compromisedFrom", "0")
+    numbers = _NUMBER.fullmatch(found["keySequence"]) and _NUMBER.fullmatch(stolen)
+    if not (numbers and _HASH.fullmatch(found["nextKeyHash"])):
+        raise KeyMismatch("A key event does not declare a record key, a log key and the next key.")
+    keys = Keys(found["recordKey"], found["logKey"])
     if keys.record == keys.log:
         raise KeyMismatch("Records and checkpoints must be signed with different keys.")
     try:
         keys.record_key()
         keys.log_key()
     except BadProof as error:
-        raise KeyMismatch(f"The first entry of the log declares a key that is none: {error}") from error
-    return keys
+        raise KeyMismatch(f"A key event declares a key that is none: {error}") from error
+    return Declaration(
+        keys=keys,
+        sequence=int(found["keySequence"]),
+        next_hash=found["nextKeyHash"],
+        compromised_from=int(stolen) if PC + "compromisedFrom" in values else None,
+        recovery=values.get(PC + "recovery") == "true",
+    )
+
+
+def check_successor(body: str, new: Declaration, old: Declaration, position: int, confirmed: str) -> None:
+    """Raise KeyMismatch unless a key event may follow another (TUF: one step at a time, signed by both keys).
+
+    That the proof of the body is by the old record key, or in a recovery by the new one, is for the
+    caller to check. ``confirmed`` is the fingerprint of the recovery that a coordinator has accepted.
+    """
+    if new.sequence != old.sequence + 1:
+        raise KeyMismatch(f"Key event {new.sequence} follows number {old.sequence}; none may be left out or repeated.")
+    if new.compromised_from is not None and not 0 < new.compromised_from <= position:
+        raise KeyMismatch(f"Key event {new.sequence} at {position} calls position {new.compromised_from} compromised.")
+    if new.recovery:
+        if fingerprint(body) != confirmed:
+            raise KeyMismatch(
+                f"The peer says that it lost its keys and declares new ones, with fingerprint {fingerprint(body)}.",
+                remedy="Ask its coordinator by telephone to read the fingerprint out; if it is the same, run "
+                "`procirc peers confirm` with --fingerprint.",
+            )
+    elif next_key_hash(new.keys.record) != old.next_hash:
+        raise KeyMismatch(f"Key event {new.sequence} does not bring the key that the one before it announced.")
+    lines = [line for line in body.split("\n") if f" <{_NEW_SIGNATURE}> " not in line]
+    signatures = [value for _, path, value in read(body) if path == _NEW_SIGNATURE]
+    try:
+        (signature,) = signatures
+        text = signature.value if isinstance(signature, Literal) else ""
+        new.keys.record_key().verify(decode_signature(text), "\n".join(lines).encode())
+    except (ValueError, InvalidSignature, BadProof) as error:
+        raise KeyMismatch(f"Key event {new.sequence} is not signed by the key it declares.") from error
 
 
 def fingerprint(body: str) -> str:

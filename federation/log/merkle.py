@@ -7,7 +7,7 @@ bit of n, left to right: at most 64 hashes, and enough for the root after any nu
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Final, Self
@@ -62,3 +62,52 @@ class Frontier:
                 remedy="Restore the node from a backup.",
             )
         return cls(size, tuple(data[at : at + HASH_SIZE] for at in range(0, len(data), HASH_SIZE)))
+
+
+def consistency(leaves: Sequence[bytes], first: int) -> list[bytes]:
+    """The proof that a tree of some leaves grew out of its first ``first`` ones (RFC 6962 section 2.1.2)."""
+    proof: list[bytes] = []
+    start, stop, whole = 0, len(leaves), True
+    while first != stop - start:
+        split = 1 << (stop - start - 1).bit_length() - 1
+        if first <= split:
+            proof.append(_root(leaves, start + split, stop))
+            stop = start + split
+        else:
+            proof.append(_root(leaves, start, start + split))
+            start, first, whole = start + split, first - split, False
+    if not whole:
+        proof.append(_root(leaves, start, stop))
+    return proof[::-1]
+
+
+def _root(leaves: Sequence[bytes], start: int, stop: int) -> bytes:
+    return Frontier().append(leaves[start:stop]).root
+
+
+def is_consistent(first: int, second: int, first_root: bytes, second_root: bytes, proof: Sequence[bytes]) -> bool:
+    """Whether a proof shows that one tree grew out of another (RFC 9162 section 2.1.4.2)."""
+    if not 0 < first <= second:
+        return False
+    if first == second:
+        return not proof and first_root == second_root
+    path = list(proof)
+    if first & (first - 1) == 0:
+        path.insert(0, first_root)
+    if not path:
+        return False
+    fn, sn = first - 1, second - 1
+    while fn & 1:
+        fn, sn = fn >> 1, sn >> 1
+    old = new = path[0]
+    for each in path[1:]:
+        if sn == 0:
+            return False
+        if fn & 1 or fn == sn:
+            old, new = parent_hash(each, old), parent_hash(each, new)
+            while not fn & 1 and fn:
+                fn, sn = fn >> 1, sn >> 1
+        else:
+            new = parent_hash(new, each)
+        fn, sn = fn >> 1, sn >> 1
+    return sn == 0 and old == first_root and new == second_root

@@ -23,7 +23,8 @@ from federation.errors import (
     WrongPosition,
     WrongTime,
 )
-from federation.log.keys import KIND, Keys, declared, fingerprint
+from federation.log.effects import ENDINGS
+from federation.log.keys import KIND, Declaration, Keys, check_successor, declared, fingerprint
 from federation.records.canonical import nodes_of
 from federation.records.kinds import Vocabulary
 from federation.records.multikey import decode_public
@@ -36,6 +37,14 @@ FUTURE: Final = timedelta(minutes=5)
 """How far a peer's clock may be ahead of ours."""
 CREATE: Final = "Create"
 UPDATE: Final = "Update"
+DELETE: Final = "Delete"
+
+
+class Erased(NamedTuple):
+    """What is left of an erased entry. That it was erased is proved by an erasure further on in the log."""
+
+    position: int
+    leaf: bytes
 
 
 class Claimed(NamedTuple):
@@ -67,73 +76,103 @@ class Entry(NamedTuple):
 
     @property
     def activity(self) -> str:
-        """The ActivityStreams type that follows from the body: version 1 creates, more updates."""
-        return CREATE if self.version == 1 else UPDATE
+        """The ActivityStreams type that follows from the body."""
+        return activity_of(self.kind, self.version)
+
+    @property
+    def leaf(self) -> bytes:
+        return self.verified.leaf
 
 
-Packed: TypeAlias = tuple[int, str, str, int, str, str, str, bytes, str, bytes]
+def activity_of(kind: str, version: int) -> str:
+    """The ActivityStreams type of an entry: an ending deletes, version 1 creates, more updates."""
+    if kind in ENDINGS:
+        return DELETE
+    return CREATE if version == 1 else UPDATE
+
+
+Packed: TypeAlias = tuple[int, str, str, int, str, str, str, bytes, str, bytes] | Erased
 """An entry as plain values, which cross from one process of a node to another at a fifth of the price."""
 
 
 class Standing(NamedTuple):
     """What is known of a log so far: whose it is, its keys (none before entry 0), where it stands.
 
-    ``expected`` is the fingerprint a coordinator confirmed, if any; ``published`` the time of the
-    last entry, which the next may not precede.
+    ``expected`` is the fingerprint a coordinator confirmed, if any, and ``recovered`` that of new keys after
+    lost ones; ``published`` is the time of the last entry, which the next may not precede.
     """
 
     did: str
     base: str
-    keys: Keys | None = None
+    declared: Declaration | None = None
     size: int = 0
     published: str = ""
     expected: str = ""
+    recovered: str = ""
+
+    @property
+    def keys(self) -> Keys | None:
+        return self.declared.keys if self.declared else None
 
 
 def judge(
-    claims: Sequence[Claimed],
+    claims: Sequence[Claimed | Erased],
     standing: Standing,
     *,
     vocabulary: Vocabulary,
     checks: Checks,
     now: datetime,
-) -> tuple[list[Entry], Standing]:
+) -> tuple[list[Entry | Erased], Standing]:
     """Verify consecutive entries of one log; the entries, and the standing after them.
 
     Raises the FederationError that names the first thing wrong; then nothing of the page counts.
     """
-    read = [(claim, *understood(claim.signed.body, vocabulary, checks)) for claim in claims]
+    read = [
+        None if isinstance(claim, Erased) else understood(claim.signed.body, vocabulary, checks) for claim in claims
+    ]
     # Signatures one after the other, and not between the readings: each evicts what the other needs in the caches.
-    entries: list[Entry] = []
+    entries: list[Entry | Erased] = []
     latest = (now + FUTURE).strftime("%Y-%m-%dT%H:%M:%SZ")
-    for claim, record, quarantine in read:
+    for claim, found in zip(claims, read, strict=True):
         if claim.position != standing.size:
             raise WrongPosition(f"Position {claim.position} stands where {standing.size} belongs.")
-        keys = _keys(claim, record, standing)
-        verified = verify(claim.signed, _authorised(claim, keys, standing), node=standing.did)
+        if isinstance(claim, Erased):
+            if standing.declared is None:
+                raise KeyMismatch("The log does not begin with a declaration of its keys.")
+            standing = standing._replace(size=standing.size + 1)
+            entries.append(claim)
+            continue
+        assert found is not None, "only what was erased has not been read"
+        record, quarantine = found
+        after, signer = _declared(claim, record, standing)
+        verified = verify(claim.signed, _authorised(claim, signer, standing), node=standing.did)
         entry = Entry(claim.position, verified, record.iri, record.kind, record.version, quarantine)
         said = (claim.object, claim.activity, claim.published)
         if said != (entry.record, entry.activity, entry.published):
-            raise Mislabelled(f"The page says {said} of entry {claim.position}, its signed text something else.")
+            raise Mislabelled(f"The page says {str(said)[:300]} of {claim.position}, its signed text something else.")
         if entry.published < standing.published:
             raise WrongTime(f"Entry {claim.position} is older than the one before it.")
         if entry.published > latest:
             raise WrongTime(f"Entry {claim.position} is dated {entry.published}, in the future.")
-        standing = standing._replace(keys=keys, size=standing.size + 1, published=entry.published)
+        standing = standing._replace(declared=after, size=standing.size + 1, published=entry.published)
         entries.append(entry)
     return entries, standing
 
 
-def _keys(claim: Claimed, record: Record, standing: Standing) -> Keys:
-    """The keys in force at an entry. Raises what is wrong with whose record it is, or with its keys."""
+def _declared(claim: Claimed, record: Record, standing: Standing) -> tuple[Declaration, Keys]:
+    """The keys after an entry, and those that must have signed it. Raises what is wrong with either."""
     claim.signed.proof.check()
     if record.publisher != standing.did or record.address.base != standing.base:
         raise ForeignRecord(f"<{record.iri[:200]}> by {record.publisher[:100]} is not of {standing.did}.")
-    if standing.keys is None:
-        return _inception(claim, record, standing)
-    if record.kind == KIND:
-        raise UnknownKey("The peer changes its keys in a way this version cannot follow.", remedy="Upgrade this node.")
-    return standing.keys
+    if standing.declared is None:
+        inception = _inception(claim, record, standing)
+        return inception, inception.keys
+    if record.kind != KIND:
+        return standing.declared, standing.declared.keys
+    body = claim.signed.body
+    new = declared(body)
+    check_successor(body, new, standing.declared, claim.position, standing.recovered)
+    return new, new.keys if new.recovery else standing.declared.keys
 
 
 def understood(body: str, vocabulary: Vocabulary, checks: Checks) -> tuple[Record, str]:
@@ -151,7 +190,7 @@ def understood(body: str, vocabulary: Vocabulary, checks: Checks) -> tuple[Recor
     return record, ""
 
 
-def _inception(claim: Claimed, record: Record, standing: Standing) -> Keys:
+def _inception(claim: Claimed, record: Record, standing: Standing) -> Declaration:
     if claim.position != 0 or record.kind != KIND:
         raise KeyMismatch("The log does not begin with a declaration of its keys.")
     seen = fingerprint(claim.signed.body)
@@ -160,7 +199,10 @@ def _inception(claim: Claimed, record: Record, standing: Standing) -> Keys:
             f"The fingerprint of the peer's keys is {seen}, not the confirmed {standing.expected}.",
             remedy="Ask the peer's coordinator by telephone; correct the fingerprint only if they changed keys.",
         )
-    return declared(record)
+    first = declared(claim.signed.body)
+    if first.sequence != 0 or first.recovery or first.compromised_from is not None:
+        raise KeyMismatch("The first entry of the log is not the first declaration of its keys.")
+    return first
 
 
 def _authorised(claim: Claimed, keys: Keys, standing: Standing) -> Ed25519PublicKey:
@@ -175,32 +217,42 @@ def _authorised(claim: Claimed, keys: Keys, standing: Standing) -> Ed25519Public
 def claim_of(position: int, signed: Signed, vocabulary: Vocabulary) -> Claimed:
     """An entry of our own store as a claim, so that it can be judged like any other."""
     record, _ = assemble(nodes_of(signed.body), vocabulary)
-    activity = CREATE if record.version == 1 else UPDATE
+    activity = activity_of(record.kind, record.version)
     return Claimed(position, signed, activity, record.iri, signed.proof.created)
 
 
-def leaves(entries: Iterable[Entry]) -> list[bytes]:
-    return [entry.verified.leaf for entry in entries]
+def leaves(entries: Iterable[Entry | Erased]) -> list[bytes]:
+    return [entry.leaf for entry in entries]
 
 
-def packed(entries: Iterable[Entry]) -> list[Packed]:
+def packed(entries: Iterable[Entry | Erased]) -> list[Packed]:
     """Entries as plain values; see ``unpacked``."""
-    return [
-        (position, record, kind, version, quarantine, *verified.signed.proof, verified.signed.body, verified.leaf)
-        for position, verified, record, kind, version, quarantine in entries
-    ]
+    return [entry if isinstance(entry, Erased) else _packed(entry) for entry in entries]
 
 
-def unpacked(entries: Iterable[Packed], node: str) -> list[Entry]:
+def _packed(entry: Entry) -> Packed:
+    position, verified, record, kind, version, quarantine = entry
+    return (position, record, kind, version, quarantine, *verified.signed.proof, verified.signed.body, verified.leaf)
+
+
+def unpacked(entries: Iterable[Packed], node: str) -> list[Entry | Erased]:
     """Entries that another process of this node has verified and packed."""
-    return [
-        Entry(
-            position,
-            restored(Signed(body, Proof(created, method, signature)), node, leaf),
-            record,
-            kind,
-            version,
-            quarantine,
-        )
-        for position, record, kind, version, quarantine, created, method, signature, body, leaf in entries
-    ]
+    return [entry if isinstance(entry, Erased) else _unpacked(*entry, node=node) for entry in entries]
+
+
+def _unpacked(
+    position: int,
+    record: str,
+    kind: str,
+    version: int,
+    quarantine: str,
+    created: str,
+    method: str,
+    signature: bytes,
+    body: str,
+    leaf: bytes,
+    *,
+    node: str,
+) -> Entry:
+    verified = restored(Signed(body, Proof(created, method, signature)), node, leaf)
+    return Entry(position, verified, record, kind, version, quarantine)

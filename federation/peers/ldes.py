@@ -14,7 +14,7 @@ from itertools import takewhile
 from typing import Final
 
 from federation.errors import BadPage, BadProof, OversizedResponse
-from federation.log.trust import Claimed
+from federation.log.trust import Claimed, Erased
 from federation.records.canonical import AS, DCT, LDES, MAX_BODY, PC, TREE, TYPE, XSD
 from federation.records.multikey import decode_signature
 from federation.records.proof import PURPOSE, SEC, SUITE, Proof, Signed
@@ -22,8 +22,13 @@ from federation.records.proof import PURPOSE, SEC, SUITE, Proof, Signed
 MAX_MEMBERS: Final = 250
 """Members accepted on one page; this program publishes 100."""
 MAX_RELATIONS: Final = 20_000
+MAX_LINES: Final = 300_000
+"""Lines accepted on one page; a hundred entries of 40 statements have some 5,000."""
+MAX_ADDRESS: Final = 2_000
+"""Characters of the address of a page."""
 _INTEGER = re.compile(rf'"(0|[1-9][0-9]{{0,17}})"\^\^<{re.escape(XSD)}integer>')
 _TIME = re.compile(rf'"([0-9TZ:-]{{20}})"\^\^<{re.escape(XSD)}dateTime>')
+_LEAF_HASH = re.compile(rf'"([0-9A-F]{{64}})"\^\^<{re.escape(XSD)}hexBinary>')
 _VALUE = re.compile(rf'"(z[1-9A-HJ-NP-Za-km-z]{{1,90}})"\^\^<{re.escape(SEC)}multibase>')
 
 Statements = dict[str, list[tuple[str, str]]]
@@ -44,7 +49,7 @@ class Page:
     """What stands on one page."""
 
     relations: tuple[Relation, ...]
-    claims: tuple[Claimed, ...]
+    claims: tuple[Claimed | Erased, ...]
     polling: int | None
     immutable: bool
 
@@ -54,11 +59,15 @@ def read_page(data: bytes, *, url: str, base: str) -> Page:
     statements, bodies = _split(data, url, base)
     stream = f"<{base}/feed#stream>"
     about = dict.fromkeys(_objects(statements, stream, _MEMBER))
-    if len(about) > MAX_MEMBERS:
-        raise OversizedResponse(f"{url} holds {len(about)} members; {MAX_MEMBERS} are accepted.")
+    gone = [subject for subject, said in statements.items() if any(path == _LEAF for path, _ in said)]
+    if len(about) + len(gone) > MAX_MEMBERS:
+        raise OversizedResponse(f"{url} holds {len(about) + len(gone)} members; {MAX_MEMBERS} are accepted.")
+    if not about.keys().isdisjoint(gone):
+        raise BadPage(f"{url} gives an entry both with its text and as erased.")
     if set(bodies) - set(about):
         raise BadPage(f"{url} holds a body that belongs to no member.")
-    claims = [_claim(member, statements, bodies, url, base) for member in about]
+    claims: list[Claimed | Erased] = [_claim(member, statements, bodies, url, base) for member in about]
+    claims += [_erased(member, statements, url, base) for member in gone]
     page = f"<{url}>"
     polling = _objects(statements, stream, _POLLING)
     return Page(
@@ -76,7 +85,9 @@ def _split(data: bytes, url: str, base: str) -> tuple[Statements, dict[str, str]
     """
     if data and not data.endswith(b"\n"):
         raise BadPage(f"{url} breaks off in the middle of a line.")
-    bodies: dict[bytes, bytes] = {}
+    if data.count(b"\n") > MAX_LINES:
+        raise OversizedResponse(f"{url} holds more than {MAX_LINES:,} lines.")
+    bodies: dict[bytes, list[bytes]] = {}
     others: list[bytes] = []
     member, listing = f"<{base}/log/".encode(), f"<{base}/feed#stream> ".encode()
     lines = data.split(b"\n")
@@ -87,13 +98,13 @@ def _split(data: bytes, url: str, base: str) -> tuple[Statements, dict[str, str]
         graph = line[line.rfind(b" ", 0, -2) + 1 : -2]
         if graph.startswith(member) and line[-3:] == b"> ." and not line.startswith(listing) and line.count(b" ") > 3:
             block = _block(lines, at, b" %b ." % graph)
-            bodies[graph] = bodies.get(graph, b"") + b" .\n".join([*block, b""])
+            bodies.setdefault(graph, []).extend(block)
             at += len(block)
         else:
             others.append(line)
             at += 1
     try:
-        texts = {graph.decode(): body.decode() for graph, body in bodies.items()}
+        texts = {graph.decode(): b" .\n".join([*body, b""]).decode() for graph, body in bodies.items()}
         return _statements(b"\n".join(others).decode(), url), texts
     except UnicodeDecodeError as error:
         raise BadPage(f"{url} is not UTF-8.") from error
@@ -111,18 +122,17 @@ def _statements(text: str, url: str) -> Statements:
 
 def _block(lines: Sequence[bytes], start: int, ending: bytes) -> list[bytes]:
     """The lines from ``start`` on that have an ending, without it."""
-    # Doubling steps find the end of most blocks in a few looks; then every line is looked at once.
-    stop, step = start + 1, 1
-    while step:
-        if stop + step <= len(lines) and lines[stop + step - 1].endswith(ending):
-            stop, step = stop + step, step * 2
-        else:
-            step //= 2
-    cut = -len(ending)
-    found = [line[:cut] for line in lines[start:stop] if line.endswith(ending)]
-    if len(found) == stop - start:
-        return found
-    return [line[:cut] for line in takewhile(lambda line: line.endswith(ending), lines[start:stop])]
+    # In pieces that double, each looked at once: no longer than twice the block, whatever the page holds.
+    cut, found, step = -len(ending), [lines[start][: -len(ending)]], 1
+    while True:
+        at = start + len(found)
+        piece = lines[at : at + step]
+        good = [line[:cut] for line in piece if line.endswith(ending)]
+        if len(good) < len(piece) or not piece:
+            found += [line[:cut] for line in takewhile(lambda line: line.endswith(ending), piece)]
+            return found
+        found += good
+        step *= 2
 
 
 def _objects(statements: Statements, subject: str, predicate: str) -> list[str]:
@@ -170,6 +180,14 @@ def _claim(member: str, statements: Statements, bodies: dict[str, str], url: str
     return Claimed(position, signed, activity, _iri(said[_OBJECT], url), published[1])
 
 
+def _erased(member: str, statements: Statements, url: str, base: str) -> Erased:
+    position = _integer(_one(statements, member, _POSITION, url), url)
+    leaf = _LEAF_HASH.fullmatch(_one(statements, member, _LEAF, url))
+    if member != f"<{base}/log/{position}>" or leaf is None:
+        raise BadPage(f"{url}: what is said of {member[:200]} is not how an erased entry looks.")
+    return Erased(position, bytes.fromhex(leaf[1]))
+
+
 def _proof(node: str, statements: Statements, url: str) -> Proof:
     every = statements.get(node, ())
     found = dict(every)
@@ -186,6 +204,7 @@ def _proof(node: str, statements: Statements, url: str) -> Proof:
 # Predicates as they stand on a page.
 _TYPE: Final = f"<{TYPE}>"
 _POSITION: Final = f"<{PC}position>"
+_LEAF: Final = f"<{PC}leafHash>"
 _OBJECT: Final = f"<{AS}object>"
 _PUBLISHED: Final = f"<{AS}published>"
 _MEMBER: Final = f"<{TREE}member>"
@@ -209,12 +228,14 @@ _UPPER: Final = f"<{TREE}LessThanRelation>"
 
 
 def _relations(statements: Statements, page: str, url: str) -> tuple[Relation, ...]:
-    links = _objects(statements, page, _RELATION)
+    links = list(dict.fromkeys(_objects(statements, page, _RELATION)))
     if len(links) > MAX_RELATIONS:
         raise OversizedResponse(f"{url} links to more than {MAX_RELATIONS} pages.")
     bounds: dict[str, dict[str, int]] = {}
     for link in links:
         node = _iri(_one(statements, link, _NODE, url), url)
+        if len(node) > MAX_ADDRESS:
+            raise BadPage(f"{url} links to an address of {len(node):,} characters.")
         kind = _one(statements, link, _TYPE, url)
         limits = bounds.setdefault(node, {})
         if kind in (_LOWER, _UPPER) and _objects(statements, link, _PATH) == [_POSITION]:

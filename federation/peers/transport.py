@@ -27,6 +27,9 @@ from federation.limits import Limits
 
 USER_AGENT: Final = "procirc-federation"
 MAX_REDIRECTS: Final = 2
+SEEN: Final = "Log-Seen"
+"""Header of ``/log/checkpoint``: changes when ``/log/seen`` does."""
+_DIGEST: Final = re.compile(r"[0-9a-f]{16}")
 _ETAG: Final = re.compile(r'(?:W/)?"[\x21\x23-\x7e]{0,200}"')
 _RETRY: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 
@@ -122,6 +125,10 @@ class Answer:
     etag: str
     media_type: str
     url: str
+    seen: str = ""
+    """Digest of what the peer has seen of others, as it says with its checkpoint."""
+    date: datetime | None = None
+    """When the peer says that it answered."""
 
 
 class Transport:
@@ -129,7 +136,7 @@ class Transport:
 
     def __init__(self, session: aiohttp.ClientSession, *, origins: Collection[str], limits: Limits) -> None:
         self._session = session
-        self._origins = frozenset(origins)
+        self._origins = origins  # not a copy: peers are added while a node runs
         self._limits = limits
 
     async def get(self, url: str, *, accept: str, etag: str = "", max_bytes: int | None = None) -> Answer:
@@ -192,7 +199,16 @@ class Transport:
                 raise OversizedResponse(f"{url} sent more than {cap:,} bytes.")
         content = Content(bytes(data) if status == 200 else b"", url, cap, encoding == "gzip" and status == 200)
         etag = response.headers.get("ETag", "")
-        return Answer(status, content, etag if _ETAG.fullmatch(etag) else "", response.content_type, url)
+        seen = response.headers.get(SEEN, "")
+        return Answer(
+            status,
+            content,
+            etag if _ETAG.fullmatch(etag) else "",
+            response.content_type,
+            url,
+            seen if _DIGEST.fullmatch(seen) else "",
+            _moment(response.headers.get("Date", "")),
+        )
 
 
 def _origin(url: str) -> str:
@@ -204,13 +220,18 @@ def _retry_after(value: str) -> float | None:
     """Seconds of a Retry-After header, given as a number or as a date; None for anything else."""
     if value.isascii() and value.isdecimal():
         return float(min(int(value[:9]), 86_400))
+    when = _moment(value)
+    return None if when is None else min(max(0.0, (when - datetime.now(UTC)).total_seconds()), 86_400.0)
+
+
+def _moment(value: str) -> datetime | None:
+    """The time of a header; None for what is none."""
     try:
         when = parsedate_to_datetime(value)
+        # -0000: a time without a zone (RFC 5322 section 3.3)
+        return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-    if when.tzinfo is None:
-        when = when.replace(tzinfo=UTC)  # -0000: a time without a zone (RFC 5322 section 3.3)
-    return min(max(0.0, (when - datetime.now(UTC)).total_seconds()), 86_400.0)
 
 
 @asynccontextmanager

@@ -261,7 +261,8 @@ def _refusal(node: str, tails: Iterable[str]) -> NotCanonical:
             _statement(tail)
         except ValueError:
             break
-    if line.startswith("_:") or re.search(r'[ ]_:[A-Za-z0-9][^"]*$', line):
+    # Behind the last quotation mark nothing is text any more.
+    if line.startswith("_:") or re.search(r"[ ]_:[A-Za-z0-9]", line.rpartition('"')[2]):
         return PoisonGraph("A record must not hold blank nodes; give every part an IRI of its own.")
     return NotCanonical(f"This line is not canonical N-Quads: {line[:120]!r}.")
 

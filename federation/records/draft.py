@@ -26,6 +26,8 @@ from federation.records.kinds import Field, FieldType, Kind, Vocabulary
 from federation.records.record import SLUG
 from federation.records.values import Naming, Refused, clean, suggestion, term_of, unwritable
 
+MAX_VALUES: Final = 500
+"""Values of one field of a record."""
 LANGUAGE: Final = DCT + "language"
 LICENSE: Final = DCT + "license"
 
@@ -210,7 +212,10 @@ def _terms(draft: Draft, each: Field, value: Any, reading: _Reading) -> list[Ter
     if each.type is FieldType.TEXT:
         return _texts(draft, each, value, reading)
     items = value if isinstance(value, list | tuple) else [value]
-    terms: list[Term] = []
+    if len(items) > MAX_VALUES:
+        reading.fault(draft, each.name, f"{len(items):,} values; {MAX_VALUES:,} are allowed.", "Split the record.")
+        return []
+    terms: dict[Term, None] = {}
     for item in items:
         if item is None or item == "":
             continue
@@ -223,11 +228,10 @@ def _terms(draft: Draft, each: Field, value: Any, reading: _Reading) -> list[Ter
         except Refused as refused:
             reading.fault(draft, each.name, refused.message, refused.remedy)
             continue
-        if term not in terms:
-            terms.append(term)
+        terms[term] = None
     if each.single and len(terms) > 1:
         reading.fault(draft, each.name, f"{len(terms)} values where one is allowed.", "Keep one of them.")
-    return terms
+    return list(terms)
 
 
 def _texts(draft: Draft, each: Field, value: Any, reading: _Reading) -> list[Term]:

@@ -17,7 +17,7 @@ from typing import Any, Final
 import pyoxigraph
 
 from federation.errors import BadProof, InvalidRequest, NotCanonical, PoisonGraph, UnknownContext
-from federation.records.canonical import DCT, RDF, TYPE, XSD, Literal, Term, Triple, read, write
+from federation.records.canonical import DCT, RDF, TYPE, XSD, Literal, Term, Triple, check_literal, read, write
 from federation.records.kinds import Field, FieldType, Kind, Vocabulary
 from federation.records.proof import Proof, Signed
 from federation.records.shapes import DATES
@@ -130,6 +130,7 @@ def _scalar(field: Field, value: Term) -> Any:
     if not isinstance(value, Literal) or value.language or value.datatype not in expected:
         raise NotCanonical(f"A value of {field.name} is not a {field.type.value}.")
     if field.type is FieldType.INTEGER:
+        check_literal(value)
         return int(value.value)
     if field.type is FieldType.BOOLEAN:
         return value.value == "true"

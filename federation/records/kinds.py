@@ -180,6 +180,8 @@ class Kind:
     help: Texts
     order: float
     managed: bool
+    ending: bool = False
+    """Whether its records stand at the address of one of any kind and end it."""
     restricted: tuple[Field, ...] = ()
     """Texts that only people of the home node may see: never part of a record."""
 

@@ -23,6 +23,7 @@ MODIFIED: Final = DCT + "modified"
 VERSION: Final = PC + "version"
 TITLE: Final = DCT + "title"
 
+_VERSION: Final = re.compile(r"[0-9]{1,18}")
 SLUG: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,98}[a-z0-9])?")
 """Lower-case letters, digits and inner hyphens, 100 at most."""
 
@@ -118,13 +119,14 @@ def assemble(nodes: Nodes, vocabulary: Vocabulary) -> tuple[Record, Kind | None]
     head = _heads[tuple(map(_predicate, statements))]
     classes[iri] = _only(statements, head.type, TYPE, iri)
     kind = vocabulary.by_class.get(classes[iri])
-    if kind is not None and kind.name != address.kind:
+    if kind is not None and kind.name != address.kind and not kind.ending:
         raise InvalidRecord(f"<{iri}> is a {kind.name}, but its address says {address.kind}.")
     version = statements[head.version][1] if head.version >= 0 else ""
-    if not isinstance(version, Literal) or not version.value.isdecimal():
+    if not isinstance(version, Literal) or not _VERSION.fullmatch(version.value):
         raise InvalidRecord(f"<{iri[:200]}> must have exactly one version, a whole number.")
     publisher = _only(statements, head.publisher, PUBLISHER, iri)
-    return Record(address, address.kind, int(version.value), publisher, nodes, classes), kind
+    name = address.kind if kind is None else kind.name
+    return Record(address, name, int(version.value), publisher, nodes, classes), kind
 
 
 def _check_parts(iri: str, nodes: Nodes) -> dict[str, str]:

@@ -54,7 +54,12 @@ def unwritable(text: str) -> bool:
 
 
 def clean(text: str) -> str:
-    """Text as it is stored: NFC, line feeds only, without surrounding white space."""
+    """Text as it is stored: NFC, line feeds only, without surrounding white space.
+
+    What is longer than any literal may be stays as it is, to be refused: NFC is quadratic in some texts.
+    """
+    if len(text) > MAX_LITERAL:
+        return text
     return unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n")).strip()
 
 

@@ -179,6 +179,7 @@ class _Reader:
             help=self.texts(shape, RDFS.comment),
             order=self.number(shape, SH.order),
             managed=graph.value(shape, PCN.managed) is not None,
+            ending=graph.value(shape, PCN.ending) is not None,
             restricted=self.restricted(shape),
         )
 

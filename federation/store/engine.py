@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +22,7 @@ from federation.errors import Misconfigured, NewerData, StorageFailed
 
 BUSY_MS: Final = 30_000
 """How long a writer waits for another process's transaction, in milliseconds."""
+_SCRUB_MS: Final = 500
 
 
 _PRAGMAS: Final = (
@@ -31,6 +32,8 @@ _PRAGMAS: Final = (
     "synchronous=FULL",
     "foreign_keys=ON",
     "cache_size=-16000",
+    # What is deleted or overwritten is written over with zeros, as an erasure promises.
+    "secure_delete=ON",
 )
 
 
@@ -98,6 +101,22 @@ class _Connection(aiosqlite.Connection):
     @property
     def alive(self) -> bool:
         return self._thread.is_alive()
+
+    def stop(self) -> asyncio.Future[Any] | None:
+        # SQLite keeps a closed connection, and the lock of its transaction, for as long as a statement of it is
+        # alive: after a cancellation that is until the garbage of its traceback is collected.
+        self._tx.put_nowait((None, self._roll_back))
+        return super().stop()
+
+    def _roll_back(self) -> None:
+        if self._connection is not None:
+            self._connection.rollback()
+
+    async def close(self) -> None:
+        if self._connection is not None and self._running:
+            with suppress(sqlite3.Error):
+                await self.rollback()
+        await super().close()
 
     async def end(self) -> None:
         await self.close()
@@ -167,8 +186,8 @@ def translated() -> Iterator[None]:
     """Turn database errors into StorageFailed, with what a coordinator can do about them."""
     try:
         yield
-    except sa.exc.DBAPIError as error:
-        text = str(error.orig or error)
+    except (sa.exc.DBAPIError, sqlite3.Error) as error:
+        text = str(getattr(error, "orig", None) or error)
         raise StorageFailed(f"The database refused: {text}.", remedy=_remedy(text)) from error
     except OSError as error:
         raise StorageFailed(f"The data directory cannot be used: {error}.", remedy=_remedy(str(error))) from error
@@ -185,6 +204,29 @@ def _remedy(text: str) -> str:
     if "locked" in lowered:
         return "Another process holds the database; try again when it has finished."
     return "Look at the disk and the permissions of the data directory."
+
+
+async def scrub(engine: AsyncEngine) -> bool:
+    """Empty the write-ahead log, where old pages would stay readable; False while a reader needs them.
+
+    Pages in the database file itself have been written over already (``secure_delete``). Engines that keep
+    their files to themselves are left alone.
+    """
+    if engine.dialect.name != "sqlite":
+        return True
+    with translated():
+        # Through the driver: SQLAlchemy would begin a transaction, in which SQLite does not do this.
+        async with engine.connect() as connection:
+            driver = (await connection.get_raw_connection()).driver_connection
+            assert isinstance(driver, aiosqlite.Connection)
+            # Not for as long as a writer waits: whoever asks tries again later.
+            await driver.execute(f"PRAGMA busy_timeout={_SCRUB_MS}")
+            try:
+                async with driver.execute("PRAGMA wal_checkpoint(TRUNCATE)") as cursor:
+                    row = await cursor.fetchone()
+            finally:
+                await driver.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+        return row is not None and not row[0]
 
 
 @asynccontextmanager

@@ -1,17 +1,26 @@
 """The private keys of a node, one small file each, readable by its owner only.
 
-``record.key`` signs records, ``log.key`` checkpoints; ``next.key`` replaces the record key one day and
-belongs on paper or a stick in a safe. Nothing here ever overwrites a key or prints one.
+Every ``*.key`` file holds one key, in clear or encrypted with a passphrase. Which of them are in force
+the log says (``log.keys``): a node signs with the keys whose public halves its log declares, so a file
+is never overwritten, renamed or deleted by a change of keys. ``next.key`` replaces the record key one
+day and belongs on paper or a stick in a safe. Nothing here prints a key or writes one to a log.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from federation.errors import AlreadyExists, BadProof, KeyMissing, StorageFailed
 from federation.log.keys import Keys
@@ -20,6 +29,8 @@ from federation.records.multikey import decode_secret, encode_public, encode_sec
 RECORD: Final = "record.key"
 LOG: Final = "log.key"
 NEXT: Final = "next.key"
+PASSPHRASE: Final = "PROCIRC_PASSPHRASE"  # noqa: S105 - the name of a variable
+"""Environment variable with the passphrase of encrypted keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,29 +45,92 @@ class PrivateKeys:
         return Keys(encode_public(self.record.public_key()), encode_public(self.log.public_key()))
 
 
-def create(folder: Path) -> str:
-    """Make the three keys of a new node; the public half of the next key as Multikey text.
+class Keyring:
+    """The keys in a folder. Reads each file once, and again when a key is asked for that it does not know."""
 
-    Keys that exist already are kept, so that a set-up that was cut short can be run again.
-    Raises StorageFailed when the folder cannot be written.
-    """
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for name in (RECORD, LOG, NEXT):
-            if not (folder / name).exists():
-                write(folder / name, Ed25519PrivateKey.generate())
-    except OSError as error:
-        raise StorageFailed(f"The keys cannot be written to {folder}: {error}.") from error
-    return encode_public(_read(folder / NEXT).public_key())
+    def __init__(self, folder: Path, *, passphrase: str = "") -> None:
+        self.folder = folder
+        self.passphrase = passphrase
+        self._known: dict[str, Ed25519PrivateKey] = {}
+
+    def private(self, keys: Keys | None) -> PrivateKeys:
+        """The private halves of some keys; those of ``record.key`` and ``log.key`` where none are declared yet.
+
+        Raises KeyMissing, naming what is missing and what to do.
+        """
+        if keys is None:
+            return PrivateKeys(self.read(self.folder / RECORD), self.read(self.folder / LOG))
+        return PrivateKeys(self._of(keys.record, RECORD), self._of(keys.log, LOG))
+
+    def _of(self, public: str, usual: str) -> Ed25519PrivateKey:
+        if public not in self._known:
+            self._known = {encode_public(key.public_key()): key for key in self._every()}
+        found = self._known.get(public)
+        if found is None:
+            self.read(self.folder / usual)  # says so if that file is not even there
+            raise KeyMissing(
+                f"No file in {self.folder} holds the private half of {public}, which this node's log declares.",
+                remedy="Put back the keys that belong to this log from your backup of the keys.",
+            )
+        return found
+
+    def _every(self) -> Iterator[Ed25519PrivateKey]:
+        for path in sorted(self.folder.glob("*.key")):
+            yield self.read(path)
+
+    def write(self, name: str, key: Ed25519PrivateKey) -> Path:
+        """Write one key to a new file, so that it is there whole or not at all. Raises AlreadyExists."""
+        path = self.folder / name
+        write(path, key, self.passphrase)
+        return path
+
+    def create(self) -> str:
+        """Make the three keys of a new node; the public half of the next key as Multikey text.
+
+        Keys that exist already are kept, so that a set-up that was cut short can be run again.
+        Raises StorageFailed when the folder cannot be written.
+        """
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for name in (RECORD, LOG, NEXT):
+                if not (self.folder / name).exists():
+                    self.write(name, Ed25519PrivateKey.generate())
+        except OSError as error:
+            raise StorageFailed(f"The keys cannot be written to {self.folder}: {error}.") from error
+        return encode_public(self.read(self.folder / NEXT).public_key())
+
+    def read(self, path: Path) -> Ed25519PrivateKey:
+        """One key from a file, of this folder or elsewhere. Raises KeyMissing."""
+        text = _text(path)
+        try:
+            if not text.startswith("-----BEGIN ENCRYPTED"):
+                return decode_secret(text)
+            if not self.passphrase:
+                raise KeyMissing(
+                    f"The key file {path} is encrypted.", remedy=f"Set {PASSPHRASE} to its passphrase and try again."
+                )
+            key = load_pem_private_key(text.encode(), self.passphrase.encode())
+        except (BadProof, ValueError, TypeError) as error:
+            raise KeyMissing(
+                f"The key file {path} does not hold a key, or the passphrase in {PASSPHRASE} is another one.",
+                remedy="Put it back from your backup of the keys.",
+            ) from error
+        if not isinstance(key, Ed25519PrivateKey):
+            raise KeyMissing(f"The key file {path} holds a key of another kind.")
+        return key
 
 
-def write(path: Path, key: Ed25519PrivateKey) -> None:
+def write(path: Path, key: Ed25519PrivateKey, passphrase: str = "") -> None:
     """Write one key so that it is there whole or not at all. Raises AlreadyExists, never overwrites."""
+    text = encode_secret(key) + "\n"
+    if passphrase:
+        encryption = BestAvailableEncryption(passphrase.encode())
+        text = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption).decode("ascii")
     partial = path.with_suffix(".partial")
     partial.unlink(missing_ok=True)
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(encode_secret(key) + "\n")
+        file.write(text)
         file.flush()
         os.fsync(file.fileno())
     try:
@@ -67,12 +141,7 @@ def write(path: Path, key: Ed25519PrivateKey) -> None:
         partial.unlink()
 
 
-def load(folder: Path) -> PrivateKeys:
-    """The keys of a running node. Raises KeyMissing, naming the file and what to do."""
-    return PrivateKeys(_read(folder / RECORD), _read(folder / LOG))
-
-
-def _read(path: Path) -> Ed25519PrivateKey:
+def _text(path: Path) -> str:
     try:
         text = path.read_text("ascii").strip()
     except FileNotFoundError as error:
@@ -84,9 +153,4 @@ def _read(path: Path) -> Ed25519PrivateKey:
         raise KeyMissing(f"The key file {path} cannot be read: {error}.") from error
     if path.stat().st_mode & 0o077:
         raise KeyMissing(f"Others on this machine can read the key file {path}.", remedy=f"Run `chmod 600 {path}`.")
-    try:
-        return decode_secret(text)
-    except BadProof as error:
-        raise KeyMissing(
-            f"The key file {path} does not hold a key.", remedy="Put it back from your backup of the keys."
-        ) from error
+    return text

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final
 
 from federation.errors import StorageFailed
-from federation.log.keys import Keys
+from federation.log.keys import Declaration, Keys, declared
 from federation.log.merkle import Frontier
 from federation.log.trust import Standing
 from federation.records.proof import Proof, Signed
+
+_declared: Final = lru_cache(64)(declared)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,7 @@ class Log:
     frontier: Frontier
     verified: Frontier
     published: str
-    keys: Keys | None
+    declared: Declaration | None
     fingerprint: str
     checkpoint: str
 
@@ -36,14 +39,19 @@ class Log:
     def verified_size(self) -> int:
         return self.verified.size
 
-    def standing(self, expected: str = "") -> Standing:
+    @property
+    def keys(self) -> Keys | None:
+        """The keys in force at its end."""
+        return self.declared.keys if self.declared else None
+
+    def standing(self, expected: str = "", recovered: str = "") -> Standing:
         """What ``trust.judge`` needs to go on from here."""
-        return Standing(self.did, self.base, self.keys, self.size, self.published, expected)
+        return Standing(self.did, self.base, self.declared, self.size, self.published, expected, recovered)
 
 
 @dataclass(frozen=True, slots=True)
 class StoredEntry:
-    """An entry as it is kept."""
+    """An entry as it is kept. Of one that was erased only position and leaf are left, and what erased it."""
 
     log_id: int
     position: int
@@ -54,6 +62,7 @@ class StoredEntry:
     signed: Signed
     leaf: bytes
     quarantine: str
+    erased_by: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +81,10 @@ class PeerState:
     failures: int = 0
     claimed_size: int = 0
     etag: str = ""
+    recovered: str = ""
+    """Fingerprint of new keys after lost ones, as a coordinator has confirmed it."""
+    erase_until: int = 0
+    """Position up to which a coordinator has agreed to any number of erasures."""
 
 
 def log_of(row: Any) -> Log:
@@ -86,7 +99,7 @@ def log_of(row: Any) -> Log:
         frontier=Frontier.decode(row.size, row.frontier),
         verified=Frontier.decode(row.verified_size, row.verified_frontier),
         published=row.published,
-        keys=Keys(row.record_key, row.log_key) if row.record_key else None,
+        declared=_declared(row.key_event) if row.key_event else None,
         fingerprint=row.fingerprint,
         checkpoint=row.checkpoint,
     )
@@ -103,4 +116,5 @@ def entry_of(row: Any) -> StoredEntry:
         signed=Signed(row.body, Proof(row.published, row.method, row.signature)),
         leaf=row.leaf,
         quarantine=row.quarantine,
+        erased_by=row.erased_by,
     )

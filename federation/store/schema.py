@@ -29,8 +29,6 @@ log: Final = sa.Table(
     sa.Column("verified_size", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("verified_frontier", sa.LargeBinary, nullable=False),
     sa.Column("published", sa.Text, nullable=False, server_default=""),
-    sa.Column("record_key", sa.Text, nullable=False, server_default=""),
-    sa.Column("log_key", sa.Text, nullable=False, server_default=""),
     sa.Column("fingerprint", sa.Text, nullable=False, server_default=""),
     sa.Column("checkpoint", sa.Text, nullable=False, server_default=""),
 )
@@ -49,8 +47,19 @@ entry: Final = sa.Table(
     sa.Column("signature", sa.LargeBinary, nullable=False),
     sa.Column("leaf", sa.LargeBinary, nullable=False),
     sa.Column("quarantine", sa.Text, nullable=False, server_default=""),
+    # Position of the erasure that took the text away; UNEXPLAINED until that has been seen.
+    sa.Column("erased_by", sa.BigInteger),
     sa.Index("ix_entry_record", "record", "log_id", "position"),
 )
+
+KEY_EVENTS: Final = sa.literal_column("kind = 'key-event'", sa.Boolean)
+"""As it stands in the index, which is only used where a query says the very same."""
+sa.Index("ix_entry_key_event", entry.c.log_id, entry.c.position, sqlite_where=KEY_EVENTS, postgresql_where=KEY_EVENTS)
+_GONE: Final = entry.c.erased_by.is_not(None)
+sa.Index("ix_entry_erased", entry.c.log_id, entry.c.position, sqlite_where=_GONE, postgresql_where=_GONE)
+
+UNEXPLAINED: Final = -1
+"""An entry came without its text, and no erasure that names it has been verified yet."""
 
 peer: Final = sa.Table(
     "peer",
@@ -67,6 +76,35 @@ peer: Final = sa.Table(
     sa.Column("failures", sa.Integer, nullable=False, server_default="0"),
     sa.Column("claimed_size", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("etag", sa.Text, nullable=False, server_default=""),
+    # What a coordinator has agreed to: new keys after lost ones, and erasures up to a position, however many.
+    sa.Column("recovered", sa.Text, nullable=False, server_default=""),
+    sa.Column("erase_until", sa.BigInteger, nullable=False, server_default="0"),
+)
+
+seen: Final = sa.Table(
+    "seen",
+    metadata,
+    # The newest checkpoint of a log that another node says it has verified: both by DID.
+    sa.Column("log", sa.Text, primary_key=True),
+    sa.Column("witness", sa.Text, primary_key=True),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("checkpoint", sa.Text, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+)
+
+followed: Final = sa.Table(
+    "followed",
+    metadata,
+    # Peers that a coordinator added beside those of the configuration.
+    sa.Column("did", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False, unique=True),
+    sa.Column("url", sa.Text, nullable=False),
+    sa.Column("fingerprint", sa.Text, nullable=False),
+    sa.Column("added", sa.Text, nullable=False),
+    # When it was confirmed; nothing is pulled before.
+    sa.Column("confirmed", sa.Text, nullable=False, server_default=""),
+    # A mirror that is asked in its place, for a peer that is gone.
+    sa.Column("via", sa.Text, nullable=False, server_default=""),
 )
 
 account: Final = sa.Table(

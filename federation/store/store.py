@@ -8,33 +8,38 @@ a checkpoint.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager
-from itertools import islice, pairwise
-from typing import Any, Final
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from federation.errors import Conflict, RootMismatch
+from federation.errors import Conflict, RootMismatch, StorageFailed
+from federation.log.effects import ENDINGS, Effect
 from federation.log.keys import KIND as KEY_EVENT
 from federation.log.keys import Keys
 from federation.log.merkle import Frontier
-from federation.log.trust import Entry, Standing
-from federation.store import schema
-from federation.store.engine import open_engine, reading, writing
+from federation.log.trust import Entry, Erased, Standing
+from federation.store import effects as effects_of
+from federation.store import schema, statements
+from federation.store.engine import open_engine, reading, scrub, writing
+from federation.store.followed import FollowedPeers
 from federation.store.in_house import InHouse
 from federation.store.rows import Log, PeerState, StoredEntry, entry_of, log_of
-
-_CHUNK: Final = 400
-"""Values of one IN list; SQLite allows 999 parameters in its oldest builds."""
+from federation.store.witnesses import Witnesses
 
 
 @asynccontextmanager
 async def open_store(url: str) -> AsyncIterator[Store]:
     """The store of a database URL, migrated and ready."""
     async with open_engine(url) as engine:
-        yield Store(engine)
+        store = Store(engine)
+        # A crash between an erasure and its scrubbing has left the text in the write-ahead log. A full disk
+        # must not keep a node from starting: there it stays until there is room.
+        with suppress(StorageFailed):
+            await store.scrub()
+        yield store
 
 
 class Store:
@@ -42,19 +47,23 @@ class Store:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self.soiled = False
+        """Whether files of the database may still hold what was erased."""
         self.in_house = InHouse(engine)
+        self.witnesses = Witnesses(engine)
+        self.followed = FollowedPeers(engine)
 
     # Logs
 
     async def enlist(self, *, did: str, base: str, name: str, own: bool) -> Log:
         """The log of a node, made empty if it is not known yet; its name and base follow the caller."""
         async with writing(self._engine) as connection:
-            known = await _log_row(connection, schema.log.c.did == did)
+            known = await statements.log_row(connection, schema.log.c.did == did)
             if known is None:
                 empty = Frontier().encode()
                 values = {"did": did, "base": base, "name": name, "own": own}
                 await connection.execute(schema.log.insert().values(frontier=empty, verified_frontier=empty, **values))
-                row = await _log_row(connection, schema.log.c.did == did)
+                row = await statements.log_row(connection, schema.log.c.did == did)
                 assert row is not None
                 if not own:
                     await connection.execute(schema.peer.insert().values(log_id=row.id))
@@ -62,37 +71,42 @@ class Store:
             if (known.base, known.name) != (base, name):
                 change = schema.log.update().where(schema.log.c.id == known.id)
                 await connection.execute(change.values(base=base, name=name))
-            row = await _log_row(connection, schema.log.c.id == known.id)
+            row = await statements.log_row(connection, schema.log.c.id == known.id)
             return log_of(row)
 
     async def logs(self) -> list[Log]:
         """Every log, the node's own first."""
         async with reading(self._engine) as connection:
-            rows = await connection.execute(schema.log.select().order_by(schema.log.c.own.desc(), schema.log.c.name))
+            rows = await connection.execute(
+                statements.select_logs().order_by(schema.log.c.own.desc(), schema.log.c.name)
+            )
             return [log_of(row) for row in rows]
 
     async def log(self, log_id: int) -> Log:
         async with reading(self._engine) as connection:
-            return log_of(await _log_row(connection, schema.log.c.id == log_id))
+            return log_of(await statements.log_row(connection, schema.log.c.id == log_id))
 
     # Appending
 
     async def append_own(
-        self, log_id: int, entries: Sequence[Entry], *, checkpoint: Callable[[int, bytes], str]
+        self, log_id: int, entries: Sequence[Entry], *, keys: Keys | None, checkpoint: Callable[[int, bytes], str]
     ) -> list[int]:
         """Append to the node's own log; the positions assigned. Durable on return.
 
         ``checkpoint`` signs the new size and root inside the transaction, so an entry is never
-        served without one. The positions of ``entries`` are ignored. Raises Conflict when a version
-        is not the next one or a time goes backwards: somebody else appended in between.
+        served without one; ``keys`` are those that signed the entries. The positions of ``entries``
+        are ignored. Raises Conflict when a version is not the next one, a time goes backwards or the
+        keys are no longer in force: somebody else appended in between.
         """
         async with writing(self._engine) as connection:
-            row = await _log_row(connection, schema.log.c.id == log_id)
+            row = await statements.log_row(connection, schema.log.c.id == log_id)
             log = log_of(row)
-            current = await _versions(connection, log_id, [entry.record for entry in entries])
-            _check_next(entries, current, log.published)
+            if log.keys != keys:
+                raise Conflict("The keys of this node were changed in between.")
+            current = await statements.versions(connection, log_id, [entry.record for entry in entries])
+            statements.check_next(entries, current, log.published)
             frontier = log.frontier.append(entry.verified.leaf for entry in entries)
-            await _insert(connection, log_id, log.size, entries)
+            await statements.insert(connection, log_id, log.size, entries)
             await connection.execute(
                 schema.log.update()
                 .where(schema.log.c.id == log_id)
@@ -105,31 +119,35 @@ class Store:
                     checkpoint=checkpoint(frontier.size, frontier.root),
                 )
             )
-            return list(range(log.size, frontier.size))
+            effects = await effects_of.apply(connection, log_id, log.size, frontier.size)
+        await self._scrubbed(effects)
+        return list(range(log.size, frontier.size))
 
     async def refresh_checkpoint(self, log_id: int, checkpoint: Callable[[int, bytes], str]) -> str:
         """Sign the own log as it stands once more, so that peers see it is alive."""
         async with writing(self._engine) as connection:
-            log = log_of(await _log_row(connection, schema.log.c.id == log_id))
+            log = log_of(await statements.log_row(connection, schema.log.c.id == log_id))
             text = checkpoint(log.size, log.frontier.root)
             change = schema.log.update().where(schema.log.c.id == log_id)
             await connection.execute(change.values(checkpoint=text))
             return text
 
-    async def append_peer(self, log_id: int, entries: Sequence[Entry], *, after: int, standing: Standing) -> None:
+    async def append_peer(
+        self, log_id: int, entries: Sequence[Entry | Erased], *, after: int, standing: Standing
+    ) -> None:
         """Keep verified entries of a peer and move the cursor, in one transaction; still invisible.
 
         An entry whose version does not rise is kept in quarantine. Raises Conflict when the cursor is
         no longer at ``after``: another process follows the same peer.
         """
         async with writing(self._engine) as connection:
-            log = log_of(await _log_row(connection, schema.log.c.id == log_id))
+            log = log_of(await statements.log_row(connection, schema.log.c.id == log_id))
             if log.size != after:
                 raise Conflict(f"The copy of {log.did} stands at {log.size}, not at {after}.")
-            current = await _versions(connection, log_id, [entry.record for entry in entries])
-            await _insert(connection, log_id, after, list(_with_stale(entries, current)))
-            frontier = log.frontier.append(entry.verified.leaf for entry in entries)
-            keys = standing.keys
+            records = [entry.record for entry in entries if isinstance(entry, Entry)]
+            current = await statements.versions(connection, log_id, records)
+            await statements.insert(connection, log_id, after, list(statements.with_stale(entries, current)))
+            frontier = log.frontier.append(entry.leaf for entry in entries)
             await connection.execute(
                 schema.log.update()
                 .where(schema.log.c.id == log_id)
@@ -137,28 +155,32 @@ class Store:
                     size=frontier.size,
                     frontier=frontier.encode(),
                     published=standing.published,
-                    record_key=keys.record if keys else "",
-                    log_key=keys.log if keys else "",
                 )
             )
 
     async def confirm(self, log_id: int, *, size: int, root: bytes, checkpoint: str) -> None:
-        """Make a peer's entries visible up to a checkpoint whose signature was verified.
+        """Make a peer's entries visible up to a checkpoint whose signature was verified, with all they entail.
 
         Raises RootMismatch when our entries do not add up to it; then those that were not yet
-        visible are dropped, and the next run fetches them again.
+        visible are dropped, and the next run fetches them again. Raises BadErasure and MassErasure.
         """
+        effects: list[Effect] = []
         async with writing(self._engine) as connection:
-            log = log_of(await _log_row(connection, schema.log.c.id == log_id))
+            log = log_of(await statements.log_row(connection, schema.log.c.id == log_id))
             matches = log.size == size and log.frontier.root == root
             values: dict[str, Any] = {"checkpoint": checkpoint}
             if matches:
+                peer = schema.peer.select().where(schema.peer.c.log_id == log_id)
+                row = (await connection.execute(peer)).one_or_none()
+                allowed = row.erase_until if row is not None else None
+                effects = await effects_of.apply(connection, log_id, log.verified_size, size, allowed=allowed)
                 values |= {"verified_size": size, "verified_frontier": log.frontier.encode()}
             elif log.size == size:
-                values = await _drop_pending(connection, log)
+                values = await statements.drop_pending(connection, log)
             else:
                 raise Conflict(f"The copy of {log.did} stands at {log.size}, the checkpoint at {size}.")
             await connection.execute(schema.log.update().where(schema.log.c.id == log_id).values(**values))
+        await self._scrubbed(effects)
         if not matches:
             raise RootMismatch(
                 f"The {size} entries of {log.did} do not add up to the root it signed.",
@@ -168,20 +190,32 @@ class Store:
     async def drop_pending(self, log_id: int) -> Log:
         """Forget the entries of a peer that were never proved; the log as it then stands."""
         async with writing(self._engine) as connection:
-            log = log_of(await _log_row(connection, schema.log.c.id == log_id))
-            values = await _drop_pending(connection, log)
+            log = log_of(await statements.log_row(connection, schema.log.c.id == log_id))
+            values = await statements.drop_pending(connection, log)
             await connection.execute(schema.log.update().where(schema.log.c.id == log_id).values(**values))
-            return log_of(await _log_row(connection, schema.log.c.id == log_id))
+            return log_of(await statements.log_row(connection, schema.log.c.id == log_id))
+
+    async def forget(self, log_id: int) -> None:
+        """Delete a peer's log with everything in it."""
+        async with writing(self._engine) as connection:
+            for table in (schema.entry, schema.peer):
+                await connection.execute(table.delete().where(table.c.log_id == log_id))
+            await connection.execute(schema.log.delete().where(schema.log.c.id == log_id, schema.log.c.own.is_(False)))
+        await self.scrub()
 
     async def set_fingerprint(self, log_id: int, fingerprint: str) -> None:
         async with writing(self._engine) as connection:
             change = schema.log.update().where(schema.log.c.id == log_id)
             await connection.execute(change.values(fingerprint=fingerprint))
 
-    async def set_keys(self, log_id: int, keys: Keys) -> None:
-        async with writing(self._engine) as connection:
-            change = schema.log.update().where(schema.log.c.id == log_id)
-            await connection.execute(change.values(record_key=keys.record, log_key=keys.log))
+    async def _scrubbed(self, effects: Sequence[Effect]) -> None:
+        if any(effect.erases for effect in effects):
+            await self.scrub()
+
+    async def scrub(self) -> None:
+        """Take what was erased out of the files of the database too; ``soiled`` while others still read it there."""
+        self.soiled = True  # also where the disk refuses
+        self.soiled = not await scrub(self._engine)
 
     # Reading
 
@@ -194,12 +228,27 @@ class Store:
             rows = await connection.execute(schema.entry.select().where(where).order_by(schema.entry.c.position))
             return [entry_of(row) for row in rows]
 
+    async def leaves(self, log_id: int, stop: int) -> list[bytes]:
+        """The leaf hashes of a log before a position."""
+        entry = schema.entry.c
+        query = sa.select(entry.leaf).where(entry.log_id == log_id, entry.position < stop).order_by(entry.position)
+        async with reading(self._engine) as connection:
+            return list((await connection.execute(query)).scalars())
+
     async def quarantined(self) -> list[StoredEntry]:
         """Every entry that is kept but not shown, in the order of the logs."""
         query = schema.entry.select().where(schema.entry.c.quarantine != "")
         async with reading(self._engine) as connection:
             rows = await connection.execute(query.order_by(schema.entry.c.log_id, schema.entry.c.position))
             return [entry_of(row) for row in rows]
+
+    async def set_aside(self, log_id: int, most: int) -> list[StoredEntry]:
+        """The newest entries of a log that are kept but not shown, what was erased aside."""
+        entry = schema.entry.c
+        query = schema.entry.select().where(entry.log_id == log_id, entry.quarantine != "", entry.erased_by.is_(None))
+        query = query.order_by(entry.position.desc()).limit(most)
+        async with reading(self._engine) as connection:
+            return [entry_of(row) for row in await connection.execute(query)]
 
     async def release(self, log_id: int, positions: Iterable[int]) -> None:
         """Take entries out of quarantine."""
@@ -211,6 +260,29 @@ class Store:
         async with writing(self._engine) as connection:
             await connection.execute(change.values(quarantine=""), wanted)
 
+    async def positions(self, log_id: int, record: str) -> list[int]:
+        """Where the log holds the entries of a record, those that are not shown included."""
+        entry = schema.entry.c
+        query = sa.select(entry.position).where(entry.record == record, entry.log_id == log_id).order_by(entry.position)
+        async with reading(self._engine) as connection:
+            return list((await connection.execute(query)).scalars())
+
+    async def entries_at(self, log_id: int, positions: Iterable[int]) -> list[StoredEntry]:
+        """The entries at some positions of a log."""
+        entry, found = schema.entry.c, list[StoredEntry]()
+        async with reading(self._engine) as connection:
+            for some in statements.chunks(positions):
+                query = schema.entry.select().where(entry.log_id == log_id, entry.position.in_(some))
+                found += [entry_of(row) for row in await connection.execute(query)]
+        return found
+
+    async def erasures(self, log_id: int) -> dict[int, int]:
+        """The positions of a log that were erased, and that of the erasure of each."""
+        entry = schema.entry.c
+        query = sa.select(entry.position, entry.erased_by).where(entry.log_id == log_id, entry.erased_by.is_not(None))
+        async with reading(self._engine) as connection:
+            return {row[0]: row[1] for row in await connection.execute(query)}
+
     async def current(self, record: str, log_id: int) -> StoredEntry | None:
         """The newest visible version of a record."""
         return (await self.currents([record], log_id)).get(record)
@@ -219,10 +291,10 @@ class Store:
         """The newest visible versions of some records by IRI, of one log or of whichever holds them."""
         found: dict[str, StoredEntry] = {}
         async with reading(self._engine) as connection:
-            for some in _chunks(records):
+            for some in statements.chunks(records):
                 entry = schema.entry.c
                 conditions = [entry.record.in_(some), *([entry.log_id == log_id] if log_id is not None else [])]
-                for row in await connection.execute(_newest(*conditions)):
+                for row in await connection.execute(statements.newest(*conditions)):
                     found[row.record] = entry_of(row)
         return found
 
@@ -231,7 +303,7 @@ class Store:
         entry = schema.entry.c
         async with reading(self._engine) as connection:
             rows = await connection.execute(
-                _newest(entry.log_id == log_id, entry.kind == kind).order_by(entry.position)
+                statements.newest(entry.log_id == log_id).where(entry.kind == kind).order_by(entry.position)
             )
             return [entry_of(row) for row in rows]
 
@@ -239,23 +311,20 @@ class Store:
         """Those of some records of which a version is visible, whoever published it."""
         found: set[str] = set()
         async with reading(self._engine) as connection:
-            for some in _chunks(records):
-                query = _newest(schema.entry.c.record.in_(some)).with_only_columns(schema.entry.c.record)
+            for some in statements.chunks(records):
+                query = statements.newest(schema.entry.c.record.in_(some)).where(schema.entry.c.kind.not_in(ENDINGS))
+                query = query.with_only_columns(schema.entry.c.record)
                 found.update((await connection.execute(query)).scalars())
         return found
 
     async def counts(self, log_id: int) -> dict[str, int]:
-        """Visible records of a log by kind; key events are entries but no records."""
+        """Visible records of a log by kind; key events are entries but no records, and what was withdrawn is none."""
+        kind = schema.entry.c.kind
         query = (
-            sa.select(schema.entry.c.kind, sa.func.count(schema.entry.c.record.distinct()))
-            .join(schema.log, schema.log.c.id == schema.entry.c.log_id)
-            .where(
-                schema.entry.c.log_id == log_id,
-                schema.entry.c.quarantine == "",
-                schema.entry.c.kind != KEY_EVENT,
-                schema.entry.c.position < schema.log.c.verified_size,
-            )
-            .group_by(schema.entry.c.kind)
+            statements.newest(schema.entry.c.log_id == log_id)
+            .where(kind.not_in([KEY_EVENT, *ENDINGS]))
+            .with_only_columns(kind, sa.func.count())
+            .group_by(kind)
         )
         async with reading(self._engine) as connection:
             return {row[0]: row[1] for row in await connection.execute(query)}
@@ -272,109 +341,3 @@ class Store:
         """Change some columns of a peer's state."""
         async with writing(self._engine) as connection:
             await connection.execute(schema.peer.update().where(schema.peer.c.log_id == log_id).values(**values))
-
-
-def _check_next(entries: Sequence[Entry], current: dict[str, int], published: str) -> None:
-    seen = dict(current)
-    for entry in entries:
-        if entry.version != seen.get(entry.record, 0) + 1:
-            raise Conflict(f"Version {entry.version} of <{entry.record}> is not the next one.")
-        seen[entry.record] = entry.version
-    times = [published, *(entry.published for entry in entries)]
-    if any(later < earlier for earlier, later in pairwise(times)):
-        raise Conflict("The log holds a later entry already.")
-
-
-def _with_stale(entries: Iterable[Entry], current: dict[str, int]) -> Iterable[Entry]:
-    for entry in entries:
-        known = current.get(entry.record, 0)
-        if entry.quarantine:
-            yield entry
-        elif entry.version <= known:
-            yield entry._replace(quarantine=f"stale-version: {entry.version} after {known}")
-        else:
-            current[entry.record] = entry.version
-            yield entry
-
-
-def _newest(*conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
-    """The newest visible version of every record for which some conditions hold."""
-    entry = schema.entry.c
-    newest = (
-        sa.select(entry.log_id, sa.func.max(entry.position).label("position"))
-        .join(schema.log, schema.log.c.id == entry.log_id)
-        .where(*conditions, entry.quarantine == "", entry.position < schema.log.c.verified_size)
-        .group_by(entry.log_id, entry.record)
-        .subquery()
-    )
-    return schema.entry.select().join(newest, (entry.log_id == newest.c.log_id) & (entry.position == newest.c.position))
-
-
-def _chunks(records: Iterable[str]) -> Iterator[list[str]]:
-    rest = iter(records)
-    while some := list(islice(rest, _CHUNK)):
-        yield some
-
-
-async def _log_row(connection: AsyncConnection, where: sa.ColumnElement[bool]) -> Any:
-    return (await connection.execute(schema.log.select().where(where))).one_or_none()
-
-
-async def _versions(connection: AsyncConnection, log_id: int, records: Sequence[str]) -> dict[str, int]:
-    """The highest accepted version of some records, pending ones included."""
-    found: dict[str, int] = {}
-    for some in _chunks(dict.fromkeys(records)):
-        rows = await connection.execute(_NEWEST, {"log_id": log_id, "records": some})
-        found.update((row[0], row[1]) for row in rows)
-    return found
-
-
-# Bound as one expanding parameter: a statement made of 400 values would be compiled for each page.
-_NEWEST: Final = (
-    sa.select(schema.entry.c.record, sa.func.max(schema.entry.c.version))
-    .where(
-        schema.entry.c.record.in_(sa.bindparam("records", expanding=True)),
-        schema.entry.c.log_id == sa.bindparam("log_id"),
-        schema.entry.c.quarantine == "",
-    )
-    .group_by(schema.entry.c.record)
-)
-
-
-async def _insert(connection: AsyncConnection, log_id: int, start: int, entries: Sequence[Entry]) -> None:
-    """Write entries. The statement is compiled once and its values handed over as rows.
-
-    Binding by name, entry by entry, would cost more than the database itself.
-    """
-    compiled = schema.entry.insert().compile(dialect=connection.dialect)
-    if tuple(compiled.positiontup or ()) != _COLUMNS:
-        raise TypeError("The columns of an entry are not bound in the order of its table.")
-    rows = []
-    for position, entry in enumerate(entries, start):
-        (body, (created, method, signature)), leaf = entry.verified.signed, entry.verified.leaf
-        key = (log_id, position, entry.record, entry.kind, entry.version)
-        rows.append((*key, created, body, method, signature, leaf, entry.quarantine))
-    await connection.exec_driver_sql(str(compiled), rows)
-
-
-_COLUMNS: Final = (
-    *("log_id", "position", "record", "kind", "version"),
-    *("published", "body", "method", "signature", "leaf", "quarantine"),
-)
-
-
-async def _drop_pending(connection: AsyncConnection, log: Log) -> dict[str, Any]:
-    """Take a peer log back to what was proved; the values its row then has."""
-    entry = schema.entry.c
-    await connection.execute(schema.entry.delete().where(entry.log_id == log.id, entry.position >= log.verified_size))
-    last = await connection.execute(
-        sa.select(entry.published).where(entry.log_id == log.id, entry.position == log.verified_size - 1)
-    )
-    values: dict[str, Any] = {
-        "size": log.verified_size,
-        "frontier": log.verified.encode(),
-        "published": last.scalar_one_or_none() or "",
-    }
-    if log.verified_size == 0:
-        values |= {"record_key": "", "log_key": ""}
-    return values

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs
 
 from aiohttp import web
 
-from federation.errors import NotAllowed
+from federation.errors import InvalidRequest, NotAllowed
 from federation.web import pages
 from federation.web.bodies import read_body
 from federation.web.keys import CLOCK, CONFIG, SESSIONS
@@ -49,7 +49,10 @@ async def page(request: web.Request) -> web.Response:
 async def log_in(request: web.Request) -> web.Response:
     """``POST /login``: name, password, and where to go afterwards."""
     _own_form(request)
-    form = parse_qs((await read_body(request)).decode("utf-8", "replace"), max_num_fields=20)
+    try:
+        form = parse_qs((await read_body(request)).decode("utf-8", "replace"), max_num_fields=20)
+    except ValueError as error:
+        raise InvalidRequest("The form has more fields than this page.") from error
     name, password, after = (form.get(field, [""])[0][:1000] for field in ("name", "password", "after"))
     try:
         session = await request.app[SESSIONS].open(

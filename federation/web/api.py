@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import web
 
-from federation.errors import InvalidRequest, NotAllowed
+from federation.errors import InvalidRequest, NotAllowed, NotFound
 from federation.exchange.documents import drafts_in
 from federation.records import jsonld
 from federation.web import pages
 from federation.web.bodies import read_body
 from federation.web.keys import CONFIG, FOLLOWER, PUBLISHER, STORE, TOKEN
+
+REPORTED: Final = 1000
+"""Most entries of a report, the newest ones."""
 
 
 async def publish(request: web.Request) -> web.Response:
@@ -54,6 +57,20 @@ async def peers(request: web.Request) -> web.Response:
     return web.json_response(
         {"peers": await peer_list(request)}, headers={"Access-Control-Allow-Origin": "*", "Cache-Control": "no-cache"}
     )
+
+
+async def report(request: web.Request) -> web.Response:
+    """``/peers/{peer}/report``: the entries of a peer's log that are kept here and not shown, for its publisher."""
+    name, store = request.match_info["peer"], request.app[STORE]
+    log = next((each for each in await store.logs() if each.name == name and not each.own), None)
+    if log is None:
+        raise NotFound(f"This node holds no log of {name[:40]}.", remedy="See /network for those it holds.")
+    kept = await store.set_aside(log.id, REPORTED)
+    entries = [
+        {"position": each.position, "record": each.record, "version": each.version, "reason": each.quarantine}
+        for each in kept
+    ]
+    return web.json_response({"log": log.did, "entries": log.verified_size, "kept_aside": entries})
 
 
 async def peer_list(request: web.Request) -> list[dict[str, Any]]:

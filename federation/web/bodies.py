@@ -13,7 +13,7 @@ from federation.web.keys import CONFIG
 async def read_body(request: web.Request) -> bytes:
     """The body of a request. Raises InvalidRequest, TooLarge and TooSlow."""
     limit = request.app[CONFIG].limits.request_bytes
-    if request.headers.get("Content-Encoding", "identity") != "identity":
+    if ",".join(request.headers.getall("Content-Encoding", ["identity"])).lower() != "identity":
         raise InvalidRequest("Compressed requests are not accepted.", remedy="Send it uncompressed.")
     if (request.content_length or 0) > limit:
         raise TooLarge(f"The request may be {limit:,} bytes at most.", remedy="Send fewer records at a time.")

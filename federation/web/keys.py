@@ -6,7 +6,8 @@ from aiohttp import web
 
 from federation.config import Config
 from federation.feed import Feed
-from federation.publish import Clock, Publisher
+from federation.ownlog import Clock, OwnLog
+from federation.publish import Publisher
 from federation.search import Follower, Search
 from federation.store.rows import Log
 from federation.store.store import Store
@@ -19,6 +20,9 @@ STORE: web.AppKey[Store] = web.AppKey("store", Store)
 LOG: web.AppKey[Log] = web.AppKey("log", Log)
 """The node's own log as it was at the start; its id, names and keys hold, its size does not."""
 FEED: web.AppKey[Feed] = web.AppKey("feed", Feed)
+MIRRORS: web.AppKey[dict[int, Feed]] = web.AppKey("mirrors")
+"""Feeds of the copies of others' logs, by the id of the log; made when they are asked for."""
+OWN: web.AppKey[OwnLog] = web.AppKey("own", OwnLog)
 SEARCH: web.AppKey[Search] = web.AppKey("search", Search)
 FOLLOWER: web.AppKey[Follower] = web.AppKey("follower", Follower)
 PUBLISHER: web.AppKey[Publisher] = web.AppKey("publisher", Publisher)

@@ -9,13 +9,17 @@ from typing import Final
 
 from aiohttp import web
 
-from federation.errors import NotFound
+from federation import gossip
+from federation.errors import Gone, NotFound
 from federation.feed import entry_nquads
 from federation.log import checkpoint as checkpoints
 from federation.log import did
-from federation.log.keys import Keys
+from federation.log.keys import KIND, declared
+from federation.peers.transport import SEEN
 from federation.records import jsonld
-from federation.web.keys import CLOCK, CONFIG, FEED, LOG, PUBLISHER, STORE, WORKERS
+from federation.store.rows import Log
+from federation.web.feed import mirrored
+from federation.web.keys import CLOCK, CONFIG, FEED, LOG, OWN, STORE, WORKERS
 from federation.web.negotiate import choose, is_current
 
 REFRESH: Final = timedelta(hours=12)
@@ -25,14 +29,34 @@ ENTRY_FORMS: Final = ("application/ld+json", "application/json", "application/n-
 
 async def checkpoint(request: web.Request) -> web.Response:
     """The newest signed size and root; 304 where the client has it."""
-    store, log = request.app[STORE], request.app[LOG]
-    text = (await store.log(log.id)).checkpoint
-    keys = log.keys
-    if keys is not None:
-        seen = checkpoints.verify(text, origin=checkpoints.origin_of(request.app[CONFIG].host), key=keys.log_key())
+    store = request.app[STORE]
+    log = await store.log(request.app[LOG].id)
+    if log.keys is not None:
+        origin = checkpoints.origin_of(request.app[CONFIG].host)
+        seen = checkpoints.verify(log.checkpoint, origin=origin, key=log.keys.log_key())
         if seen.age(request.app[CLOCK]()) > REFRESH.total_seconds():
-            await request.app[PUBLISHER].refresh_checkpoint()
-            text = (await store.log(log.id)).checkpoint
+            await request.app[OWN].refresh_checkpoint()
+            log = await store.log(log.id)
+    response = _note(request, log.checkpoint)
+    response.headers[SEEN] = gossip.digest(await store.logs())
+    return response
+
+
+async def seen(request: web.Request) -> web.Response:
+    """``/log/seen``: what this node has verified of others, and the forks it has found."""
+    app = request.app
+    own = await app[STORE].log(app[LOG].id)
+    document = await gossip.statement(app[STORE], app[OWN], own)
+    headers = {"Access-Control-Allow-Origin": "*", "Cache-Control": "no-cache"}
+    return web.json_response(document, headers=headers)
+
+
+async def mirrored_checkpoint(request: web.Request) -> web.Response:
+    """``/mirror/{host}/log/checkpoint``: the newest one of its owner that this node has verified."""
+    return _note(request, (await mirrored(request)).checkpoint)
+
+
+def _note(request: web.Request, text: str) -> web.Response:
     etag = f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
     headers = {"ETag": etag, "Cache-Control": "no-cache", "Access-Control-Allow-Origin": "*"}
     if is_current(request.headers.get("If-None-Match", ""), etag):
@@ -41,7 +65,7 @@ async def checkpoint(request: web.Request) -> web.Response:
 
 
 async def entry(request: web.Request) -> web.Response:
-    """One entry: signed JSON-LD, or N-Quads as on a feed page. It never changes."""
+    """One entry: signed JSON-LD, or N-Quads as on a feed page. It never changes, but it can be erased."""
     form = choose(request.headers.get("Accept", ""), ENTRY_FORMS)
     text = request.match_info["position"]
     if not text.isascii() or not text.isdecimal() or len(text) > 15 or (text != "0" and text[0] == "0"):
@@ -50,19 +74,33 @@ async def entry(request: web.Request) -> web.Response:
     found = await request.app[STORE].entries(log_id, position, position + 1)
     if not found:
         raise NotFound(f"The log has no position {position} yet.")
+    if found[0].erased_by is not None:
+        raise Gone(
+            f"Entry {position} was erased by entry {found[0].erased_by}; its leaf hash is {found[0].leaf.hex()}.",
+            remedy=f"See {request.app[CONFIG].base}/log/{found[0].erased_by} for the reason.",
+        )
     if form == "application/n-quads":
         body = entry_nquads(request.app[FEED].place, found[0])
     else:
         body = jsonld.dumps(jsonld.signed_view(found[0].signed, request.app[WORKERS].tools.vocabulary))
-    headers = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept"}
+    # Not for good: an entry may have to be erased one day.
+    headers = {"Cache-Control": "public, max-age=3600", "Vary": "Accept"}
     headers["Access-Control-Allow-Origin"] = "*"
     return web.Response(text=body, content_type=form, charset="utf-8", headers=headers)
 
 
 async def did_document(request: web.Request) -> web.Response:
-    """``/.well-known/did.json``."""
-    log = await request.app[STORE].log(request.app[LOG].id)
-    assert isinstance(log.keys, Keys)
-    document = did.document(log.did, log.keys)
+    """``/.well-known/did.json``: the keys in force, and the retired ones with the time they ended."""
+    return await _document(request, await request.app[STORE].log(request.app[LOG].id))
+
+
+async def mirrored_did_document(request: web.Request) -> web.Response:
+    """``/mirror/{host}/.well-known/did.json``: what the log of its owner declares, as far as it is held here."""
+    return await _document(request, await mirrored(request))
+
+
+async def _document(request: web.Request, log: Log) -> web.Response:
+    events = [(declared(each.signed.body), each.published) for each in await request.app[STORE].of_kind(log.id, KIND)]
+    document = did.document(log.did, events)
     headers = {"Access-Control-Allow-Origin": "*", "Cache-Control": "public, max-age=300"}
     return web.Response(text=json.dumps(document, indent=2), content_type="application/did+json", headers=headers)

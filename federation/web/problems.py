@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -33,7 +34,8 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     try:
         response = await handler(request)
     except FederationError as error:
-        if error.status >= 500:
+        # What says when to try again is refused on purpose, many times over: whoever refuses it logs it once.
+        if error.status >= 500 and error.retry_after is None:
             log.error("failed", path=request.path, error=error.slug, detail=str(error))
         response = await answer(error, request)
     except web.HTTPException as error:
@@ -78,8 +80,11 @@ async def answer(error: FederationError, request: web.Request, *, status: int = 
         except FederationError:
             wants_page = False
     code = status or error.status
+    headers = {} if error.retry_after is None else {"Retry-After": str(max(1, math.ceil(error.retry_after)))}
     if wants_page:
-        return pages.problem_page(request, error, code)
+        page = pages.problem_page(request, error, code)
+        page.headers.update(headers)
+        return page
     document = {**error.as_dict(pages.language_of(request).tag), "status": code, "instance": request.path}
     text = json.dumps(document, ensure_ascii=False)
-    return web.Response(text=text, status=code, content_type=PROBLEM)
+    return web.Response(text=text, status=code, content_type=PROBLEM, headers=headers)

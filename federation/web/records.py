@@ -8,10 +8,11 @@ from typing import Final
 
 from aiohttp import web
 
-from federation.errors import NotFound
+from federation.errors import Gone, NotFound
 from federation.index.explanation import plain_text
+from federation.log.effects import ENDINGS, ERASURE
 from federation.records import jsonld
-from federation.records.canonical import Literal, Term, nodes_of, read
+from federation.records.canonical import PC, Literal, Term, nodes_of, read
 from federation.records.kinds import Field, FieldType, Kind, Vocabulary, in_language
 from federation.records.record import Record, address_of, assemble
 from federation.store.rows import Log, StoredEntry
@@ -85,6 +86,8 @@ async def _record(request: web.Request, log: Log) -> web.Response:
     entry = await request.app[STORE].current(iri, log.id)
     if entry is None:
         raise NotFound(f"There is no record {iri}.", remedy="Try the search; the record may have another name.")
+    if entry.kind in ENDINGS:
+        return await _gone(request, entry, log, page=form == HTML)
     if form == HTML:
         return await _page(request, entry, log)
     vocabulary = request.app[WORKERS].tools.vocabulary
@@ -157,6 +160,19 @@ async def _page(request: web.Request, entry: StoredEntry, log: Log) -> web.Respo
     return response
 
 
+async def _gone(request: web.Request, entry: StoredEntry, log: Log, *, page: bool) -> web.Response:
+    """The tombstone of a record: who ended it, when and why (RFC 9110 section 15.5.11)."""
+    vocabulary, language = request.app[WORKERS].tools.vocabulary, pages.language_of(request)
+    record, _ = assemble(nodes_of(entry.signed.body), vocabulary)
+    reason_language, reason = in_language(record.texts(PC + "reason"), language.tag)
+    by = language.pick(request.app[CONFIG].region(log.name))
+    if page:
+        context = {"record": record, "entry": entry, "by": by, "reason": reason, "reason_language": reason_language}
+        return pages.page(request, "gone.html", context, status=410)
+    how = "erased" if entry.kind == ERASURE else "withdrawn"
+    raise Gone(f"{record.iri} was {how} by {by} at {entry.published}: {reason}")
+
+
 async def _restricted(
     request: web.Request, record: Record, kind: Kind, language: Language, *, own: bool
 ) -> dict[str, object]:
@@ -215,6 +231,8 @@ async def titles(iris: Iterable[str], store: Store, language: str) -> dict[str, 
     for log in await store.logs():
         mine = [iri for iri in wanted if (address := address_of(iri)) and address.base == log.base]
         for iri, entry in (await store.currents(mine, log.id)).items():
+            if entry.kind in ENDINGS:
+                continue
             texts = {
                 value.language: value.value
                 for subject, path, value in read(entry.signed.body)

@@ -10,6 +10,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Final
 
+from federation.log.effects import ENDINGS
 from federation.records import derived, figures
 from federation.records.canonical import nodes_of
 from federation.records.derived import Standing
@@ -46,6 +47,7 @@ class Sum:
 async def records(store: Store, iris: Iterable[str], vocabulary: Vocabulary) -> dict[str, Record]:
     """The current versions of some records by IRI, as far as this node holds them."""
     held = await store.currents(list(dict.fromkeys(iris)))
+    held = {iri: entry for iri, entry in held.items() if entry.kind not in ENDINGS}
     return await asyncio.to_thread(_assembled, held, vocabulary)
 
 

@@ -71,13 +71,8 @@ def test_a_document_knows_concepts_it_is_tagged_with_names_and_falls_under(tools
 
 def test_key_events_are_not_searched(tools: Tools):
     public = [encode_public(Ed25519PrivateKey.generate().public_key()) for _ in range(3)]
-    body = keys.inception(
-        "https://flanders.example",
-        "did:web:flanders.example",
-        keys.Keys(public[0], public[1]),
-        keys.next_key_hash(public[2]),
-        issued="2026-11-22T09:00:00Z",
-    )
+    declared = keys.Declaration(keys.Keys(public[0], public[1]), 0, keys.next_key_hash(public[2]))
+    body = keys.event("https://flanders.example", "did:web:flanders.example", declared, issued="2026-11-22T09:00:00Z")
     assert document(Source(1, 0, "flanders", True, "2026-11-22T09:00:00Z", body), tools.concepts) is None
 
 
@@ -206,7 +201,9 @@ def test_a_writer_that_closes_lets_another_write(tmp_path: Path, tools: Tools):
     assert total(second) == 2
 
 
-def test_clearing_forgets_everything(tmp_path: Path, tools: Tools):
+def test_beginning_anew_forgets_everything_but_not_before_the_commit(tmp_path: Path, tools: Tools):
     index = index_of(tmp_path, {"flanders": [pilot("mill")]}, tools)
-    index.clear()
+    index.begin_anew()
+    assert total(index) == 1
+    index.commit({})
     assert (index.positions, total(index)) == ({}, 0)

@@ -17,7 +17,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from federation.log import did
-from federation.log.keys import Keys
+from federation.log.keys import Declaration, Keys
 from federation.records import jsonld, proof
 from federation.records.canonical import write
 from federation.records.multikey import encode_public
@@ -77,7 +77,7 @@ def contexts() -> dict[str, Any]:
 
 def did_document() -> dict[str, Any]:
     keys = Keys(encode_public(RECORD_KEY.public_key()), encode_public(LOG_KEY.public_key()))
-    return did.document(NAMING.did, keys)
+    return did.document(NAMING.did, [(Declaration(keys, 0, "0" * 64), NOW)])
 
 
 @pytest.fixture

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from federation.errors import BadProof, KeyMismatch, Misconfigured
+from federation.errors import BadProof, KeyMismatch, Misconfigured, UnknownKey
 from federation.log import did
-from federation.log.keys import Keys
+from federation.log.keys import Declaration, Keys
 from federation.records.multikey import encode_public
 
 
@@ -22,7 +23,7 @@ NODE = "did:web:flanders.example"
 
 
 def document() -> dict[str, Any]:
-    return did.document(NODE, Keys(RECORD, LOG))
+    return did.document(NODE, [(Declaration(Keys(RECORD, LOG), 0, "0" * 64), "2026-11-22T09:00:00Z")])
 
 
 @pytest.mark.parametrize(
@@ -157,3 +158,34 @@ def test_a_key_of_another_curve_is_refused():
     made["assertionMethod"] = [f"{NODE}#zDnaegE6RR3"]
     with pytest.raises(BadProof):
         did.keys_in(made, NODE)
+
+
+RETIRED = [
+    (Declaration(Keys(RECORD, LOG), 0, "0" * 64), "2026-11-01T00:00:00Z"),
+    (Declaration(Keys(OTHER, LOG), 1, "0" * 64), "2026-11-20T00:00:00Z"),
+]
+
+
+@pytest.mark.parametrize(
+    ("key", "created", "good"),
+    [
+        (RECORD, "2026-11-10T00:00:00Z", True),
+        (RECORD, "2026-11-21T00:00:00Z", False),
+        (OTHER, "2026-11-21T00:00:00Z", True),
+        (LOG, "2026-11-21T00:00:00Z", False),
+    ],
+)
+def test_a_retired_key_is_good_for_what_it_signed_before_it_ended(key: str, created: str, good: bool):
+    document = did.document(NODE, RETIRED)
+    assert did.keys_in(document, NODE) == Keys(OTHER, LOG)
+    if good:
+        assert did.record_key(document, NODE, f"{NODE}#{key}", created) == key
+    else:
+        with pytest.raises(UnknownKey):
+            did.record_key(document, NODE, f"{NODE}#{key}", created)
+
+
+def test_a_key_that_was_in_wrong_hands_is_good_for_nothing_without_its_log():
+    stolen = [RETIRED[0], (replace(RETIRED[1][0], compromised_from=5), RETIRED[1][1])]
+    with pytest.raises(UnknownKey, match="whole log"):
+        did.record_key(did.document(NODE, stolen), NODE, f"{NODE}#{RECORD}", "2026-11-10T00:00:00Z")

@@ -24,8 +24,8 @@ from federation.errors import (
     WrongTime,
 )
 from federation.log import keys as key_events
-from federation.log.keys import Keys, fingerprint
-from federation.log.trust import Claimed, Entry, Standing, claim_of, judge, leaves
+from federation.log.keys import Declaration, Keys, fingerprint
+from federation.log.trust import Claimed, Entry, Erased, Standing, claim_of, judge, leaves
 from federation.records import proof
 from federation.records.canonical import write
 from federation.records.multikey import encode_public
@@ -48,7 +48,8 @@ def multikey(seed: int) -> str:
 KEYS = Keys(multikey(1), multikey(2))
 SIGNER = Signer(DID, key(1))
 STRANGER = Signer("did:web:stranger.example", key(9))
-INCEPTION = key_events.inception(BASE, DID, KEYS, key_events.next_key_hash(multikey(3)), issued=NOW)
+FIRST = Declaration(KEYS, 0, key_events.next_key_hash(multikey(3)))
+INCEPTION = key_events.event(BASE, DID, FIRST, issued=NOW)
 
 
 def body(slug: str, *, version: int = 1, **values: object) -> str:
@@ -82,7 +83,7 @@ def test_an_honest_log_is_accepted(judged):
         ("pilot", 1, "Create", ""),
         ("pilot", 2, "Update", ""),
     ]
-    assert standing == Standing(DID, BASE, KEYS, 4, NOW)
+    assert standing == Standing(DID, BASE, FIRST, 4, NOW)
 
 
 def test_a_log_may_be_judged_in_pages(judged):
@@ -146,8 +147,17 @@ def write_again(text: str) -> str:
     return "".join(sorted(text.splitlines(keepends=True)))
 
 
+def rotation(*, new: int = 3, signer: int | None = 3, sequence: int = 1, then: int = 6, **values: object) -> str:
+    """A change of keys as an honest node declares it, or with something else about it."""
+    declared = Declaration(
+        Keys(multikey(new), multikey(7)), sequence, key_events.next_key_hash(multikey(then)), **values
+    )
+    made_by = None if signer is None else key(new if signer == 3 else signer)
+    return key_events.event(BASE, DID, declared, issued=NOW, new=made_by)
+
+
 EARLIER, LATER = "2026-11-22T08:59:59Z", "2026-11-22T09:05:01Z"
-OTHER_KEYS = key_events.inception(BASE, DID, Keys(multikey(4), multikey(5)), "0" * 64, issued=NOW)
+OTHER_KEYS = key_events.event(BASE, DID, Declaration(Keys(multikey(4), multikey(5)), 0, "0" * 64), issued=NOW)
 ATTACKS: dict[str, tuple[Callable[[], list[Claimed]], type[FederationError]]] = {
     "a position is missing": (lambda: [*honest()[:1], *honest()[2:]], WrongPosition),
     "a position comes twice": (lambda: [*honest()[:2], *honest()[1:]], WrongPosition),
@@ -190,7 +200,9 @@ ATTACKS: dict[str, tuple[Callable[[], list[Claimed]], type[FederationError]]] = 
     "the signature is short": (lambda: with_proof(1, signature=bytes(63)), BadProof),
     "the log begins with a record": (lambda: [claim(0, body("mill"))], KeyMismatch),
     "the inception declares one key for both uses": (
-        lambda: [claim(0, key_events.inception(BASE, DID, Keys(KEYS.record, KEYS.record), "0" * 64, issued=NOW))],
+        lambda: [
+            claim(0, key_events.event(BASE, DID, Declaration(Keys(KEYS.record, KEYS.record), 0, "0" * 64), issued=NOW))
+        ],
         KeyMismatch,
     ),
     "the inception is signed by a key it does not declare": (lambda: [claim(0, OTHER_KEYS)], UnknownKey),
@@ -209,10 +221,30 @@ ATTACKS: dict[str, tuple[Callable[[], list[Claimed]], type[FederationError]]] = 
         KeyMismatch,
     ),
     "the keys change without the old key": (
-        lambda: [*honest(), claim(4, OTHER_KEYS, signer=Signer(DID, key(4)))],
+        lambda: [*honest(), claim(4, rotation(), signer=Signer(DID, key(3)))],
         UnknownKey,
     ),
-    "the keys are declared again": (lambda: [*honest(), claim(4, INCEPTION)], UnknownKey),
+    "the keys change to one that was not announced": (lambda: [*honest(), claim(4, rotation(new=4))], KeyMismatch),
+    "the keys change without the new key": (lambda: [*honest(), claim(4, rotation(signer=5))], KeyMismatch),
+    "the keys change and nobody signs for the new one": (
+        lambda: [*honest(), claim(4, rotation(signer=None))],
+        KeyMismatch,
+    ),
+    "a change of keys is left out": (lambda: [*honest(), claim(4, rotation(sequence=2))], KeyMismatch),
+    "the keys are declared again": (lambda: [*honest(), claim(4, INCEPTION)], KeyMismatch),
+    "other keys are declared as the first ones": (lambda: [*honest(), claim(4, OTHER_KEYS)], KeyMismatch),
+    "keys are called compromised in the future": (
+        lambda: [*honest(), claim(4, rotation(compromised_from=5))],
+        KeyMismatch,
+    ),
+    "keys are recovered that nobody confirmed": (
+        lambda: [*honest(), claim(4, rotation(new=4, recovery=True), signer=Signer(DID, key(4)))],
+        KeyMismatch,
+    ),
+    "the old key goes on after it was replaced": (
+        lambda: [*honest(), claim(4, rotation()), claim(5, body("dike"))],
+        UnknownKey,
+    ),
     "an entry is older than the one before it": (lambda: resigned(2, created=EARLIER), WrongTime),
     "an entry is of the future": (lambda: resigned(3, created=LATER), WrongTime),
     "an update is called a creation": (lambda: altered(3, activity="Create"), Mislabelled),
@@ -322,3 +354,33 @@ def test_an_entry_set_aside_still_has_to_be_signed(judged):
 def test_an_entry_set_aside_has_its_leaf_in_the_tree(judged):
     entries, _ = judged(instead(1, claim(1, unknown_kind(body("mill")))))
     assert len(leaves(entries)) == 4
+
+
+def test_a_change_of_keys_is_followed_by_entries_of_the_new_key(judged):
+    new = Signer(DID, key(3))
+    _, standing = judged([*honest(), claim(4, rotation()), claim(5, body("dike"), signer=new)])
+    assert (standing.size, standing.keys) == (6, Keys(multikey(3), multikey(7)))
+
+
+def test_any_number_of_changes_is_walked_one_by_one(judged):
+    steps = [claim(4, rotation()), claim(5, rotation(new=6, signer=6, sequence=2, then=8), signer=Signer(DID, key(3)))]
+    _, standing = judged([*honest(), *steps])
+    assert (standing.declared.sequence, standing.keys.record) == (2, multikey(6))
+
+
+def test_a_recovery_is_believed_once_its_fingerprint_was_confirmed(judged):
+    text = rotation(new=4, recovery=True)
+    step = claim(4, text, signer=Signer(DID, key(4)))
+    _, standing = judged([*honest(), step], Standing(DID, BASE, recovered=fingerprint(text)))
+    assert standing.keys.record == multikey(4)
+
+
+def test_what_is_left_of_an_erased_entry_takes_its_place(judged):
+    claims = honest()
+    entries, standing = judged([claims[0], Erased(1, bytes(32)), *claims[2:]])
+    assert (entries[1], standing.size) == (Erased(1, bytes(32)), 4)
+
+
+def test_a_log_cannot_begin_with_an_erased_entry(judged):
+    with pytest.raises(KeyMismatch):
+        judged([Erased(0, bytes(32))])

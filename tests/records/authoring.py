@@ -219,6 +219,7 @@ _SOME_LITERAL: dict[Any, Any] = {
     "recordKey": lambda number: Literal(f"{_KEYS}{number + 1}"),
     "logKey": lambda number: Literal(f"{_KEYS}{number + 4}"),
     "nextKeyHash": lambda number: Literal(str(number) * 64),
+    "newKeySignature": lambda number: Literal("z" + str(number + 1) * 60),
     "expectedQuarter": lambda number: Literal(f"2027-Q{number + 1}"),
     FieldType.STRING: lambda number: Literal(f"Tekst {number}"),
     FieldType.INTEGER: lambda number: Literal(str(number + 1), XSD + "integer"),

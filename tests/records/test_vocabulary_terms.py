@@ -59,7 +59,7 @@ RDF Schema, W3C: http://www.w3.org/2000/01/rdf-schema#
 OWL 2, W3C: http://www.w3.org/2002/07/owl#
   Ontology deprecated sameAs versionIRI versionInfo
 XML Schema datatypes, W3C: http://www.w3.org/2001/XMLSchema#
-  anyURI boolean date dateTime decimal gYear gYearMonth integer string
+  anyURI boolean date dateTime decimal gYear gYearMonth hexBinary integer string
 SHACL, W3C: http://www.w3.org/ns/shacl#
   NodeShape PropertyGroup PropertyShape alternativePath closed datatype description group ignoredProperties
   maxCount maxLength message minCount minInclusive name node nodeKind or order path pattern property severity

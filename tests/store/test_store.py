@@ -19,7 +19,7 @@ from federation.errors import Conflict, NewerData, RootMismatch, StorageFailed
 from federation.log.merkle import Frontier
 from federation.log.trust import Entry, Standing
 from federation.records.proof import Signer, sign
-from federation.store.engine import translated, url_of
+from federation.store.engine import reading, translated, url_of
 from federation.store.store import Log, Store, open_store
 
 DID = "did:web:flanders.example"
@@ -54,30 +54,30 @@ async def copy(store: Store) -> Log:
 
 
 async def test_positions_rise_from_zero_without_gaps(store, own):
-    first = await store.append_own(own.id, [entry("a"), entry("b")], checkpoint=checkpoint)
-    second = await store.append_own(own.id, [entry("c")], checkpoint=checkpoint)
+    first = await store.append_own(own.id, [entry("a"), entry("b")], keys=None, checkpoint=checkpoint)
+    second = await store.append_own(own.id, [entry("c")], keys=None, checkpoint=checkpoint)
     assert (first, second) == ([0, 1], [2])
 
 
 async def test_the_checkpoint_covers_what_was_appended_with_it(store, own):
     entries = [entry("a"), entry("b")]
-    await store.append_own(own.id, entries, checkpoint=checkpoint)
+    await store.append_own(own.id, entries, keys=None, checkpoint=checkpoint)
     root = Frontier().append(each.verified.leaf for each in entries).root
     assert (await store.log(own.id)).checkpoint == checkpoint(2, root)
 
 
 async def test_a_version_that_is_not_the_next_one_is_a_conflict_and_nothing_is_written(store, own):
-    await store.append_own(own.id, [entry("a")], checkpoint=checkpoint)
+    await store.append_own(own.id, [entry("a")], keys=None, checkpoint=checkpoint)
     for version in (1, 3):
         with pytest.raises(Conflict):
-            await store.append_own(own.id, [entry("b"), entry("a", version=version)], checkpoint=checkpoint)
+            await store.append_own(own.id, [entry("b"), entry("a", version=version)], keys=None, checkpoint=checkpoint)
     assert (await store.log(own.id)).size == 1
 
 
 async def test_a_time_that_goes_backwards_is_a_conflict(store, own):
-    await store.append_own(own.id, [entry("a")], checkpoint=checkpoint)
+    await store.append_own(own.id, [entry("a")], keys=None, checkpoint=checkpoint)
     with pytest.raises(Conflict):
-        await store.append_own(own.id, [entry("b", created="2026-11-22T08:59:59Z")], checkpoint=checkpoint)
+        await store.append_own(own.id, [entry("b", created="2026-11-22T08:59:59Z")], keys=None, checkpoint=checkpoint)
 
 
 async def test_a_checkpoint_that_cannot_be_signed_leaves_nothing_behind(store, own):
@@ -85,7 +85,7 @@ async def test_a_checkpoint_that_cannot_be_signed_leaves_nothing_behind(store, o
         raise RuntimeError("the key is gone")
 
     with pytest.raises(RuntimeError):
-        await store.append_own(own.id, [entry("a")], checkpoint=broken)
+        await store.append_own(own.id, [entry("a")], keys=None, checkpoint=broken)
     assert (await store.log(own.id)).size == 0
     assert await store.entries(own.id, 0, 9) == []
 
@@ -117,7 +117,7 @@ async def test_a_page_for_another_cursor_is_a_conflict(store, copy):
 async def test_two_stores_on_one_database_take_turns(tmp_path, store, own):
     async with open_store(url_of(tmp_path)) as other:
         await asyncio.gather(
-            *(each.append_own(own.id, [entry(f"{at}-{name}")], checkpoint=checkpoint)
+            *(each.append_own(own.id, [entry(f"{at}-{name}")], keys=None, checkpoint=checkpoint)
               for at in range(10) for name, each in (("x", store), ("y", other)))
         )  # fmt: skip
     log = await store.log(own.id)
@@ -219,3 +219,20 @@ def test_opening_that_is_cancelled_at_any_step_leaves_no_thread(tmp_path, step):
 
     asyncio.run(run())
     assert not database_threads()
+
+
+async def test_what_was_erased_leaves_the_files_as_soon_as_nobody_reads_it_any_more(tmp_path, store, own):
+    await store.append_own(own.id, [entry("canary-bird")], keys=None, checkpoint=checkpoint)
+    files = [tmp_path / "node.sqlite", tmp_path / "node.sqlite-wal"]
+    gone = [entry("canary-bird", version=2)._replace(kind="erasure")]
+    async with reading(store._engine) as reader:
+        await reader.execute(sa.text("SELECT count(*) FROM entry"))
+        body = "<https://flanders.example/records/pilot/canary-bird> <https://w3id.org/procirc/ns#erases> " + (
+            '"0"^^<http://www.w3.org/2001/XMLSchema#integer> .\n'
+        )
+        signed = sign(body, SIGNER, created=NOW)
+        await store.append_own(own.id, [gone[0]._replace(verified=signed)], keys=None, checkpoint=checkpoint)
+        assert store.soiled
+    await store.scrub()
+    assert not store.soiled
+    assert not [path for path in files if path.exists() and b"<urn:v> <urn:1>" in path.read_bytes()]

@@ -26,6 +26,7 @@ from federation.limits import Limits
 from federation.node import Node
 from federation.records.draft import Draft
 from federation.records.kinds import LANGUAGES
+from federation.web.connections import runner_of
 from federation.web.keys import READY
 from federation.workers import Tools
 from tests.conftest import FakeClock, free_port, pilot
@@ -215,7 +216,7 @@ async def _open(
     node = await stack.enter_async_context(nodes.open_node(config, clock=clock, width=1, tools=tools))
     app = nodes.application(node)
     app[READY].clear()
-    runner = web.AppRunner(app, access_log=None)
+    runner = runner_of(app)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     await web.TCPSite(runner, "127.0.0.1", port).start()

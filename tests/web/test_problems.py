@@ -48,6 +48,11 @@ EVERY = [
     "/static/style.css",
     "/static/nothing.css",
     "/nowhere/at/all",
+    "/mirror/nowhere.example/feed",
+    "/mirror/nowhere.example/feed/0",
+    "/mirror/nowhere.example/feed/0/0",
+    "/mirror/nowhere.example/log/checkpoint",
+    "/log/seen",
 ]
 
 

@@ -1,0 +1,131 @@
+"""Commands that end records: withdrawal and erasure."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table as Grid
+
+from federation import node
+from federation.cli.commands import DEFAULT_CONFIG, ConfigOption, JsonOption, app, load, run
+from federation.config import Config
+from federation.errors import InvalidRequest
+from federation.log.effects import ERASURE
+from federation.records.record import SLUG
+from federation.terminal import out, print_json
+
+RecordArgument = Annotated[str, typer.Argument(help="The record, such as pilot/old-mill.")]
+ReasonOption = Annotated[
+    list[str],
+    typer.Option("--reason", help="Why, for everybody to read: nl=Tekst, or plain text in the node's language."),
+]
+
+
+@app.command()
+def withdraw(
+    record: RecordArgument, reason: ReasonOption, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False
+) -> None:
+    """Withdraw a record: it leaves every search, and its address says who withdrew it, when and why.
+
+    Its versions stay in the log. To take it back, import it again with --reinstate.
+    """
+    settings = load(config)
+    iri, texts = _record(record, settings), _reasons(reason, settings)
+
+    async def work() -> int:
+        async with node.open_node(settings) as opened:
+            position = await opened.own.withdraw(iri, texts)
+            await opened.follower.catch_up()
+            return position
+
+    position = run(work())
+    if as_json:
+        print_json({"record": iri, "position": position})
+        return
+    out.print(f"{escape(iri)} is withdrawn (entry {position}). Peers follow with their next sync.", soft_wrap=True)
+
+
+@app.command()
+def erase(
+    record: RecordArgument,
+    reason: ReasonOption,
+    config: ConfigOption = DEFAULT_CONFIG,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Erase every version of a record here and at every peer, for instance when a person asks for it (GDPR).
+
+    This cannot be undone. The hash of each version stays, so that the log can still be checked.
+    """
+    settings = load(config)
+    iri, texts = _record(record, settings), _reasons(reason, settings)
+    if not yes:
+        typer.confirm(f"Every version of {iri} will be deleted here and at every peer, for good. Go on?", abort=True)
+
+    async def work() -> int:
+        async with node.open_node(settings) as opened:
+            position = await opened.own.erase(iri, texts)
+            await opened.follower.catch_up()
+            return position
+
+    position = run(work())
+    if as_json:
+        print_json({"record": iri, "position": position})
+        return
+    out.print(f"{escape(iri)} is erased (entry {position}).", soft_wrap=True)
+    out.print("`procirc erasures` shows which peers have followed. Backups made before still hold it: replace them.")
+
+
+@app.command()
+def erasures(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """The erasures of this node, and which peers have carried them out."""
+    settings = load(config)
+    rows = run(_erasures(settings))
+    if as_json:
+        print_json(rows)
+        return
+    if not rows:
+        out.print("This node has erased nothing.")
+        return
+    grid = Grid("record", "since", "done by", "not yet by")
+    for row in rows:
+        grid.add_row(escape(row["record"]), row["since"], ", ".join(row["done"]), ", ".join(row["waiting"]))
+    out.print(grid)
+
+
+async def _erasures(settings: Config) -> list[dict[str, Any]]:
+    async with node.open_node(settings) as opened:
+        own = await opened.store.log(opened.log.id)
+        # A peer that has verified a log beyond an erasure has carried it out: both are one transaction.
+        seen = {each.witness: each.size for each in await opened.store.witnesses.of(own.did)}
+        peers = {peer.did: peer.name for peer in await opened.peers()}
+        return [
+            {
+                "record": each.record,
+                "position": each.position,
+                "since": each.published,
+                "done": sorted(name for did, name in peers.items() if seen.get(did, 0) > each.position),
+                "waiting": sorted(name for did, name in peers.items() if seen.get(did, 0) <= each.position),
+            }
+            for each in await opened.store.of_kind(own.id, ERASURE)
+        ]
+
+
+def _record(text: str, settings: Config) -> str:
+    kind, slash, slug = text.removeprefix(f"{settings.base}/records/").partition("/")
+    if not (slash and SLUG.fullmatch(kind) and SLUG.fullmatch(slug)):
+        raise InvalidRequest(f"{text!r} does not name a record.", remedy="Write its kind and slug: pilot/old-mill.")
+    return f"{settings.base}/records/{kind}/{slug}"
+
+
+def _reasons(given: list[str], settings: Config) -> dict[str, str]:
+    texts: dict[str, str] = {}
+    for each in given:
+        tag, equals, text = each.partition("=")
+        if equals and tag in settings.languages:
+            texts[tag] = text
+        else:
+            texts[settings.language] = each
+    return texts

@@ -1,0 +1,192 @@
+"""What nodes tell each other about third ones: the checkpoints they have verified (``/log/seen``).
+
+A node that shows two histories, or holds newer entries back from some, cannot know which of its signed
+checkpoints end up side by side here. Nothing is believed but signatures: of the log that a checkpoint
+is of, and of the witness that says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+
+from federation.config import PeerConfig
+from federation.errors import BadCheckpoint, FederationError, NotVerified
+from federation.harvest import asked
+from federation.log import checkpoint as checkpoints
+from federation.log import did as dids
+from federation.log import forks
+from federation.log.checkpoint import Checkpoint
+from federation.log.forks import Told
+from federation.log.keys import KIND as KEY_EVENT
+from federation.log.keys import declared
+from federation.log.merkle import Frontier
+from federation.ownlog import Clock, OwnLog, timestamp
+from federation.peers.transport import Transport
+from federation.records import jsonld
+from federation.records.multikey import decode_public
+from federation.store.rows import Log
+from federation.store.store import Store
+from federation.store.witnesses import Seen
+
+MAX_BYTES: Final = 256 * 1024
+"""Of an answer; a statement on one log has some 600."""
+MAX_LOGS: Final = 200
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Contradiction:
+    """A log of which two signed histories exist, with the proof as text."""
+
+    log: Log
+    evidence: str
+
+
+def digest(logs: Sequence[Log], evidence: Sequence[str] = ()) -> str:
+    """Changes when what ``/log/seen`` says changes; sent along with the checkpoint, so that nobody asks in vain."""
+    seen = "".join(f"{each.did} {each.checkpoint}" for each in logs if not each.own and each.checkpoint)
+    return hashlib.sha256((seen + "".join(evidence)).encode()).hexdigest()[:16]
+
+
+async def statement(store: Store, mine: OwnLog, own: Log) -> dict[str, Any]:
+    """What this node has verified of others, each checkpoint cosigned, and the forks it has found."""
+    logs = [each for each in await store.logs() if not each.own and each.checkpoint]
+    states = await store.peer_states()
+    found = (states[each.id].evidence for each in logs if each.id in states and states[each.id].reason == "forked")
+    return {
+        "node": own.did,
+        "logs": [
+            {"log": each.did, "checkpoint": text}
+            for each, text in zip(logs, await mine.cosigned([each.checkpoint for each in logs]), strict=True)
+        ],
+        "forks": [jsonld.loads(each.encode()) for each in found if each.startswith("{")],
+    }
+
+
+class Gossip:
+    """Asks peers what they have seen, and compares."""
+
+    def __init__(self, store: Store, transport: Transport, clock: Clock) -> None:
+        self._store = store
+        self._transport = transport
+        self._clock = clock
+        self._known: dict[str, str] = {}
+        self._frontiers: dict[int, Frontier] = {}
+
+    async def listen(self, peer: PeerConfig, hint: str) -> list[Contradiction]:
+        """Take in what a peer has seen, if that changed; the logs that contradict themselves.
+
+        ``hint`` is the digest that came with its checkpoint, empty if it sent none. What cannot be read or
+        verified is left aside: a witness proves something or says nothing.
+        """
+        if not hint or self._known.get(peer.did) == hint:
+            return []
+        said = await self.ask(peer)
+        if said is None:
+            return []
+        self._known[peer.did] = hint
+        logs = {each.did: each for each in await self._store.logs()}
+        witness = logs.get(peer.did)
+        found: list[Contradiction] = []
+        # One statement a log: each may cost a walk over all its leaves.
+        items = [item for item in said["logs"] if isinstance(item, Mapping)]
+        for did, text in {str(item.get("log")): str(item.get("checkpoint", "")) for item in items}.items():
+            about = logs.get(did)
+            if about is None or witness is None or about.id == witness.id:
+                continue
+            contradiction = await self._compare(about, witness, text)
+            if contradiction is not None:
+                found.append(contradiction)
+        for document in said["forks"]:
+            contradiction = await self._accused(document, logs)
+            if contradiction is not None:
+                found.append(contradiction)
+        return found
+
+    async def ask(self, peer: PeerConfig) -> dict[str, list[Any]] | None:
+        """The raw statement of a peer, in its form but not yet believed; None where there is none."""
+        try:
+            answer = await self._transport.get(asked(peer, "/log/seen"), accept="application/json", max_bytes=MAX_BYTES)
+            document = jsonld.loads(answer.content.opened())
+        except FederationError as error:
+            log.info("not told what a peer has seen", peer=peer.name, reason=error.slug, detail=str(error))
+            return None
+        if not isinstance(document, Mapping):
+            return None
+        lists = {name: document.get(name) for name in ("logs", "forks")}
+        return {name: each[:MAX_LOGS] if isinstance(each, list) else [] for name, each in lists.items()}
+
+    async def own_seen(self, peer: PeerConfig, own: Log) -> tuple[bool, Checkpoint | None, str]:
+        """Whether a peer answers, and the checkpoint of our own log that it has verified, if any.
+
+        The third is the text of one that no key of ours here has signed: perhaps one that we declared later.
+        """
+        said = await self.ask(peer)
+        for item in said["logs"] if said else ():
+            if isinstance(item, Mapping) and item.get("log") == own.did:
+                text = str(item.get("checkpoint", ""))
+                told = await self._verified(own, text)
+                return True, told.checkpoint if told else None, "" if told else text
+        return said is not None, None, ""
+
+    async def root(self, about: Log, size: int) -> bytes:
+        """The root of our copy of a log at some size; the last one asked for is kept, to go on from."""
+        if size == about.verified_size:
+            return about.verified.root
+        frontier = self._frontiers.get(about.id, Frontier())
+        if frontier.size > size:
+            frontier = Frontier()
+        leaves = await self._store.leaves(about.id, size)
+        frontier = await asyncio.to_thread(frontier.append, leaves[frontier.size :])
+        self._frontiers[about.id] = frontier
+        return frontier.root
+
+    async def _compare(self, about: Log, witness: Log, text: str) -> Contradiction | None:
+        told, cosigned = await self._verified(about, text), None
+        if witness.keys is not None:
+            name = checkpoints.origin_of(dids.host_of(witness.base))
+            cosigned = checkpoints.cosigned(text, name, witness.keys.log_key())
+        if told is None or cosigned is None:
+            return None
+        seen = told.checkpoint
+        await self._store.witnesses.keep(Seen(about.did, witness.did, seen.size, text, timestamp(cosigned)))
+        if seen.size > about.verified_size or await self.root(about, seen.size) == seen.root:
+            return None
+        mine = await self._verified(about, about.checkpoint)
+        if mine is None:
+            return None
+        leaves = await self._store.leaves(about.id, about.verified_size)
+        return Contradiction(about, await asyncio.to_thread(forks.written, about.did, mine, told, leaves))
+
+    async def _accused(self, document: object, logs: Mapping[str, Log]) -> Contradiction | None:
+        """A proof that somebody else has found, where it holds and is about a log we know, by a key of it."""
+        try:
+            fork = await asyncio.to_thread(forks.checked, document)
+        except NotVerified as error:
+            log.info("a proof of a fork does not hold", detail=str(error))
+            return None
+        about = logs.get(fork.log)
+        if about is None or not {fork.first.key, fork.second.key} <= set(await self._log_keys(about)):
+            return None
+        return Contradiction(about, json.dumps(document, ensure_ascii=False, indent=1))
+
+    async def _verified(self, about: Log, text: str) -> Told | None:
+        origin = checkpoints.origin_of(dids.host_of(about.base))
+        for key in await self._log_keys(about):
+            try:
+                return Told(checkpoints.verify(text, origin=origin, key=decode_public(key)), key)
+            except BadCheckpoint:
+                continue
+        return None
+
+    async def _log_keys(self, about: Log) -> list[str]:
+        """Every log key that a log has declared, the newest first."""
+        events = await self._store.of_kind(about.id, KEY_EVENT)
+        return [declared(each.signed.body).keys.log for each in reversed(events)]

@@ -1,0 +1,192 @@
+"""Copying a peer's log from its feed: walk the pages from the cursor, have them judged, keep them.
+
+Pages are fetched and judged some way ahead of the one being stored, in worker processes when there are
+many, and stored several at a time with the cursor behind the last. What is kept stays invisible until
+``sync`` has found its root equal to a checkpoint.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from federation.config import PeerConfig
+from federation.errors import BadPage, WrongTime
+from federation.limits import Limits
+from federation.log import did as dids
+from federation.log.trust import Entry, Erased, Packed, Standing, judge, packed, unpacked
+from federation.ownlog import Clock
+from federation.peers.ldes import Page, Relation, in_order, read_page
+from federation.peers.transport import Content, Transport
+from federation.store.rows import Log
+from federation.store.store import Store
+from federation.workers import Tools, Workers
+
+NQUADS: Final = "application/n-quads"
+BULK: Final = 300
+"""Entries from which on worker processes judge the pages."""
+_AHEAD: Final = 8
+"""Pages fetched and judged ahead of the one being stored."""
+_TOGETHER: Final = 4
+"""Pages stored in one transaction, if there are more: a transaction has a price of its own."""
+
+Progress = Callable[[int, int], None]
+"""Called with entries held and entries the peer has."""
+_Judged = tuple[Relation, list[Entry | Erased], Standing]
+_Task = asyncio.Task[tuple[list[Entry | Erased], Standing]]
+
+
+def asked(peer: PeerConfig, path: str) -> str:
+    """Where a path of a peer is asked for: at the peer, or at a mirror of one that is gone."""
+    return f"{peer.via}/mirror/{dids.host_of(peer.url)}{path}" if peer.via else f"{peer.url}{path}"
+
+
+def judge_page(
+    tools: Tools, content: Content, url: str, standing: Standing, stop: int, now: datetime
+) -> tuple[list[Packed], Standing]:
+    """Read and verify one page: the entries from ``standing.size`` up to ``stop``. Pure; runs in a worker."""
+    page = read_page(content.opened(), url=url, base=standing.base)
+    wanted = [claim for claim in page.claims if standing.size <= claim.position < stop]
+    entries, after = judge(wanted, standing, vocabulary=tools.vocabulary, checks=tools.checks, now=now)
+    return packed(entries), after
+
+
+def read_links(tools: Tools, content: Content, url: str, base: str) -> Page:
+    """Read a page for its links. Pure; runs in a thread."""
+    return read_page(content.opened(), url=url, base=base)
+
+
+class Harvester:
+    """Copies logs into a store."""
+
+    def __init__(self, store: Store, transport: Transport, workers: Workers, limits: Limits, clock: Clock) -> None:
+        self._store = store
+        self._transport = transport
+        self._workers = workers
+        self._limits = limits
+        self._clock = clock
+
+    async def follow(
+        self, peer: PeerConfig, known: Log, target: int, recovered: str, progress: Progress = lambda held, total: None
+    ) -> Standing:
+        """Store pages from the cursor up to position ``target``; where that ended.
+
+        It ends early when the run's budget of pages is spent. Raises what is wrong with a page.
+        """
+        standing = known.standing(peer.fingerprint, recovered)
+        bulk = target - known.size > BULK
+        waiting: deque[tuple[Relation, _Task]] = deque()
+        pages = self._pages(peer, start=known.size, stop=target)
+        budget, exhausted = self._limits.run_pages, False
+        try:
+            while True:
+                ahead = _AHEAD if standing.declared is not None and bulk else 1
+                while not exhausted and len(waiting) < ahead and budget > 0:
+                    relation = await anext(pages, None)
+                    if relation is None:
+                        exhausted = True
+                        break
+                    budget -= 1
+                    waiting.append((relation, self._begin(peer, relation, standing, target, bulk, first=not waiting)))
+                if not waiting:
+                    break
+                judged = await _ready(waiting, standing)
+                changed = judged[-1][2].declared != standing.declared
+                standing = await self._keep(known.id, judged, standing)
+                if changed:
+                    # What was judged ahead was judged by keys that are no longer in force.
+                    await _dropped(waiting)
+                    again = [relation for relation, _ in waiting]
+                    waiting.clear()
+                    for at, relation in enumerate(again):
+                        task = self._begin(peer, relation, standing, target, bulk, first=at == 0)
+                        waiting.append((relation, task))
+                progress(standing.size, target)
+        finally:
+            await _dropped(waiting)
+            await pages.aclose()
+        if standing.size < target and budget > 0:
+            raise BadPage(f"The feed of {peer.name} ends at {standing.size}, its checkpoint says {target}.")
+        return standing
+
+    def _begin(
+        self, peer: PeerConfig, relation: Relation, standing: Standing, stop: int, bulk: bool, *, first: bool
+    ) -> _Task:
+        if not first:
+            standing = standing._replace(size=max(relation.lower, standing.size), published="")
+        return asyncio.create_task(self._page(peer, relation, standing, stop, bulk))
+
+    async def _pages(self, peer: PeerConfig, *, start: int, stop: int) -> AsyncGenerator[Relation]:
+        """The member pages of a feed in the order of the log, from the root through the sections."""
+        root = f"{peer.url}/feed"
+        visited = {root}
+        for section in in_order((await self._read(root, peer)).relations, start=start, stop=stop):
+            if not section.node.startswith(root + "/") or section.node in visited:
+                raise BadPage(f"{root} links to {section.node[:200]}, which is not a page of this feed.")
+            visited.add(section.node)
+            if section.upper is None or section.node.count("/") > root.count("/") + 1:
+                yield section
+                continue
+            page = await self._read(section.node, peer)
+            for each in in_order(page.relations, start=start, stop=stop):
+                if not each.node.startswith(root + "/") or each.node in visited:
+                    raise BadPage(f"{section.node} links to {each.node[:200]}, which is not a page of this feed.")
+                visited.add(each.node)
+                yield each
+
+    async def _read(self, url: str, peer: PeerConfig) -> Page:
+        answer = await self._transport.get(asked(peer, url.removeprefix(peer.url)), accept=NQUADS)
+        return await self._workers.run(read_links, answer.content, url, peer.url)
+
+    async def _page(
+        self, peer: PeerConfig, relation: Relation, standing: Standing, stop: int, bulk: bool
+    ) -> tuple[list[Entry | Erased], Standing]:
+        answer = await self._transport.get(asked(peer, relation.node.removeprefix(peer.url)), accept=NQUADS)
+        if answer.media_type != NQUADS:
+            raise BadPage(f"{relation.node} is {answer.media_type}, not N-Quads.")
+        entries, after = await self._workers.run(
+            judge_page, answer.content, relation.node, standing, stop, self._clock(), bulk=bulk
+        )
+        return unpacked(entries, standing.did), after
+
+    async def _keep(self, log_id: int, judged: Sequence[_Judged], standing: Standing) -> Standing:
+        """Store pages that follow each other, with the cursor behind the last, in one transaction."""
+        cursor, kept = standing.size, list[Entry | Erased]()
+        for relation, entries, after in judged:
+            if not entries or entries[0].position != standing.size:
+                raise BadPage(f"{relation.node} does not hold position {standing.size}.")
+            # A page judged ahead of time could not know when the one before it ended.
+            first = next((entry for entry in entries if isinstance(entry, Entry)), None)
+            if first is not None and first.published < standing.published:
+                raise WrongTime(f"Entry {first.position} is older than the one before it.")
+            kept += entries
+            standing = after._replace(published=after.published or standing.published)
+        await self._store.append_peer(log_id, kept, after=cursor, standing=standing)
+        return standing
+
+
+async def _ready(waiting: deque[tuple[Relation, _Task]], standing: Standing) -> list[_Judged]:
+    """The next page, and those after it that have been judged well by the same keys."""
+    relation, task = waiting.popleft()
+    judged = [(relation, *await task)]
+    while waiting and len(judged) < _TOGETHER and judged[-1][2].declared == standing.declared:
+        relation, task = waiting[0]
+        if not await _good(task):
+            break  # left for when it is next, and its failure with it
+        waiting.popleft()
+        judged.append((relation, *task.result()))
+    return judged
+
+
+async def _good(task: asyncio.Task[Any]) -> bool:
+    await asyncio.wait({task})
+    return not task.cancelled() and task.exception() is None
+
+
+async def _dropped(waiting: deque[tuple[Relation, _Task]]) -> None:
+    for _, task in waiting:
+        task.cancel()
+    await asyncio.gather(*(task for _, task in waiting), return_exceptions=True)

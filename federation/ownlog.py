@@ -1,0 +1,303 @@
+"""A node's own log: signing what is published, ending what was, and the keys that do so.
+
+Everything that appends to the own log passes through ``OwnLog.append``: record versions, withdrawals,
+erasures and key events. It signs with the keys that the log itself declares, so a rotation by another
+process takes effect at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, Protocol
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from federation.errors import AlreadyExists, Conflict, InvalidRequest, Misconfigured, NotFound, ReadOnly
+from federation.log import checkpoint as checkpoints
+from federation.log import keys as key_events
+from federation.log.effects import ERASURE, WITHDRAWAL
+from federation.log.keys import Declaration, Keys
+from federation.log.trust import Entry, understood
+from federation.records.canonical import PC, TYPE, XSD, Literal, Triple, nodes_of, read, write
+from federation.records.kinds import Texts
+from federation.records.multikey import encode_public
+from federation.records.proof import Signer, sign
+from federation.records.record import ISSUED, MODIFIED, PUBLISHER, VERSION, assemble
+from federation.records.values import Naming, clean
+from federation.store.keyfiles import Keyring, PrivateKeys
+from federation.store.store import Store
+from federation.workers import Tools
+
+Clock = Callable[[], datetime]
+
+
+class Guard(Protocol):
+    """Whether the own log may be written; ``recovery`` has the one that nodes use."""
+
+    def reason(self) -> str: ...
+    def stop(self, reason: str) -> None: ...
+    def newest(self) -> int: ...
+    def keep(self, checkpoint: str, size: int) -> None: ...
+
+
+_ATTEMPTS: Final = 8
+_CLASSES: Final = {WITHDRAWAL: PC + "Withdrawal", ERASURE: PC + "Erasure"}
+
+
+def timestamp(now: datetime) -> str:
+    """A time as records carry it: UTC, whole seconds, ``Z``."""
+    return now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A valid body that waits for its signature; ``unchanged`` when it says nothing new."""
+
+    record: str
+    kind: str
+    version: int
+    body: str
+    unchanged: bool = False
+    mentions: frozenset[tuple[str, str]] = frozenset()
+    """Property and IRI of every other record it refers to."""
+
+
+def managed(subject: str, did: str, version: int, issued: str, now: str) -> list[Triple]:
+    """What a node itself says of every version of a record."""
+    return [
+        (subject, PUBLISHER, did),
+        (subject, ISSUED, Literal(issued, XSD + "dateTime")),
+        (subject, MODIFIED, Literal(now, XSD + "dateTime")),
+        (subject, VERSION, Literal(str(version), XSD + "integer")),
+    ]
+
+
+def first_issued(body: str, subject: str) -> str:
+    """When the first version of a record was published, as a later one repeats it."""
+    found = (value for node, path, value in read(body) if node == subject and path == ISSUED)
+    value = next(found, None)
+    return value.value if isinstance(value, Literal) else ""
+
+
+class OwnLog:
+    """The log that a node writes. One in a process; several processes may share the log."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        log_id: int,
+        naming: Naming,
+        host: str,
+        keyring: Keyring,
+        tools: Tools,
+        clock: Clock,
+        guard: Guard,
+    ) -> None:
+        self._store = store
+        self._log_id = log_id
+        self._naming = naming
+        self._origin = checkpoints.origin_of(host)
+        self._keyring = keyring
+        self._tools = tools
+        self._clock = clock
+        self._guard = guard
+        self._appending = asyncio.Lock()
+
+    # Checkpoints
+
+    def _checkpoint(self, key: Ed25519PrivateKey) -> Callable[[int, bytes], str]:
+        """Signs a size and root, if nothing larger was ever signed: called inside the transaction that appends."""
+
+        def sign_checkpoint(size: int, root: bytes) -> str:
+            newest = self._guard.newest()
+            if size < newest:
+                self._guard.stop(f"This node holds {size} entries of its own log, but has signed {newest} before.")
+            self._may_write()
+            return checkpoints.sign(self._origin, size, root, key, now=self._clock())
+
+        return sign_checkpoint
+
+    def _may_write(self) -> None:
+        reason = self._guard.reason()
+        if reason:
+            raise ReadOnly(reason, remedy="It resumes by itself when its log equals what its peers hold.")
+
+    async def _keep_checkpoint(self) -> None:
+        log = await self._store.log(self._log_id)
+        await asyncio.to_thread(self._guard.keep, log.checkpoint, log.size)
+
+    async def refresh_checkpoint(self) -> None:
+        """Sign the log as it stands once more; done daily, so that an idle node does not look frozen."""
+        log = await self._store.log(self._log_id)
+        private = await self._private(log.keys)
+        if self._guard.reason():
+            return
+        await self._store.refresh_checkpoint(self._log_id, self._checkpoint(private.log))
+        await self._keep_checkpoint()
+
+    async def cosigned(self, texts: Sequence[str]) -> list[str]:
+        """Checkpoints of other logs, each with a line that this node has verified it."""
+        private = await self._private((await self._store.log(self._log_id)).keys)
+        now = self._clock()
+        return [checkpoints.cosign(text, self._origin, private.log, at=now) for text in texts]
+
+    # Appending
+
+    async def append(self, prepared: Sequence[Prepared]) -> list[int]:
+        """Sign bodies and append them in one transaction; their positions.
+
+        Raises Conflict when a version is not the next one: whoever prepared it must look again.
+        """
+        async with self._appending:
+            self._may_write()
+            for _ in range(_ATTEMPTS):
+                log = await self._store.log(self._log_id)
+                private = await self._private(log.keys)
+                # The clock may lag behind what another process, or this one before a jump, has signed.
+                created = max(timestamp(self._clock()), log.published)
+                entries = await asyncio.to_thread(self._sign, prepared, private.record, created)
+                try:
+                    positions = await self._store.append_own(
+                        self._log_id, entries, keys=log.keys, checkpoint=self._checkpoint(private.log)
+                    )
+                except Conflict:
+                    newer = await self._store.log(self._log_id)
+                    if newer.published <= created and newer.keys == log.keys:
+                        raise  # neither the time nor the keys but a version: the caller must prepare again
+                else:
+                    await self._keep_checkpoint()
+                    return positions
+            raise Conflict("Other processes keep appending to the log.", remedy="Try again in a moment.")
+
+    async def _private(self, keys: Keys | None) -> PrivateKeys:
+        return await asyncio.to_thread(self._keyring.private, keys)
+
+    def _sign(self, prepared: Sequence[Prepared], key: Ed25519PrivateKey, created: str) -> list[Entry]:
+        signer = Signer(self._naming.did, key)
+        return [
+            Entry(0, sign(each.body, signer, created=created), each.record, each.kind, each.version)
+            for each in prepared
+        ]
+
+    # Ending records
+
+    async def withdraw(self, record: str, reason: Texts) -> int:
+        """Withdraw a record: a tombstone takes its place, the versions before it stay; the position of the tombstone.
+
+        Raises NotFound, AlreadyExists where it was withdrawn or erased, InvalidRequest for a bad reason.
+        """
+        return await self._end(record, WITHDRAWAL, reason)
+
+    async def erase(self, record: str, reason: Texts) -> int:
+        """Erase every version of a record, here and at every peer; only hashes stay. The position of the erasure.
+
+        Raises NotFound, AlreadyExists where it was erased, InvalidRequest for a bad reason.
+        """
+        return await self._end(record, ERASURE, reason)
+
+    async def _end(self, record: str, kind: str, reason: Texts) -> int:
+        for _ in range(_ATTEMPTS):
+            prepared = await self._ending(record, kind, reason)
+            try:
+                return (await self.append([prepared]))[0]
+            except Conflict:
+                continue  # a new version came in between: it is to be ended as well
+        raise Conflict("Other processes keep writing to this record.", remedy="Try again in a moment.")
+
+    async def _ending(self, record: str, kind: str, reason: Texts) -> Prepared:
+        known = await self._store.current(record, self._log_id)
+        if known is None:
+            raise NotFound(f"There is no record {record} of this node.", remedy="Check the kind and the slug.")
+        if known.kind in (kind, ERASURE):
+            raise AlreadyExists(f"{record} has been ended already, by entry {known.position}.")
+        now, version = timestamp(self._clock()), known.version + 1
+        issued = first_issued(known.signed.body, record) or now
+        triples = [(record, TYPE, _CLASSES[kind]), *managed(record, self._naming.did, version, issued, now)]
+        triples += [(record, PC + "reason", Literal(clean(text), "", tag)) for tag, text in reason.items()]
+        if kind == ERASURE:
+            held = await self._store.entries_at(self._log_id, await self._store.positions(self._log_id, record))
+            triples += [
+                (record, PC + "erases", Literal(str(each.position), XSD + "integer"))
+                for each in held
+                if each.kind != ERASURE
+            ]
+        body = write(triples)
+        if not reason or not all(clean(text) for text in reason.values()):
+            raise InvalidRequest(
+                "A reason is missing.", remedy="Say in a sentence why; everybody will be able to read it."
+            )
+        _, wrong = understood(body, self._tools.vocabulary, self._tools.checks)
+        if wrong:
+            raise InvalidRequest(
+                f"That reason cannot be published: {wrong}.",
+                remedy="Give one short text in at least one language; everybody will be able to read it.",
+            )
+        return Prepared(record, kind, version, body)
+
+    # Keys
+
+    async def begin(self, next_hash: str) -> None:
+        """Write entry 0, the inception, unless the log has one, and note its fingerprint.
+
+        ``next_hash`` is used only where entry 0 is written.
+        """
+        log = await self._store.log(self._log_id)
+        if log.size == 0:
+            private = await self._private(None)
+            await self._declare(Declaration(private.public, 0, next_hash), private, private.record, None)
+        inception = (await self._store.entries(self._log_id, 0, 1))[0]
+        await self._store.set_fingerprint(self._log_id, key_events.fingerprint(inception.signed.body))
+
+    async def rotate(self, new: PrivateKeys, next_hash: str, *, compromised_from: int | None = None) -> int:
+        """Put other keys in force, from the next entry on; the position of the declaration.
+
+        ``new.record`` must be the key that the last declaration announced; ``next_hash`` announces the one
+        after it. ``compromised_from`` hides what the old key signed from a position on. Raises Misconfigured.
+        """
+        log = await self._store.log(self._log_id)
+        old = _declared(log.declared)
+        if key_events.next_key_hash(encode_public(new.record.public_key())) != old.next_hash:
+            raise Misconfigured(
+                "That is not the key that this log announced as its next one.",
+                remedy="Look for the file next.key that `procirc init` or the last rotation made. If it is lost, "
+                "`procirc keys recover` begins with new keys, which every peer then has to confirm.",
+            )
+        if compromised_from is not None and not 0 < compromised_from <= log.size:
+            raise InvalidRequest(f"The log has {log.size} entries; {compromised_from} is not a position to begin from.")
+        signer = (await self._private(log.keys)).record
+        declared = Declaration(new.public, old.sequence + 1, next_hash, compromised_from)
+        return await self._declare(declared, new, signer, log.keys)
+
+    async def recover(self, new: PrivateKeys, next_hash: str) -> tuple[int, str]:
+        """Declare new keys after the old ones were lost; position and fingerprint, which every peer must confirm."""
+        log = await self._store.log(self._log_id)
+        declared = Declaration(new.public, _declared(log.declared).sequence + 1, next_hash, recovery=True)
+        position = await self._declare(declared, new, new.record, log.keys)
+        entry = (await self._store.entries(self._log_id, position, position + 1))[0]
+        return position, key_events.fingerprint(entry.signed.body)
+
+    async def _declare(
+        self, declared: Declaration, new: PrivateKeys, signer: Ed25519PrivateKey, before: Keys | None
+    ) -> int:
+        async with self._appending:
+            log = await self._store.log(self._log_id)
+            created = max(timestamp(self._clock()), log.published)
+            proof = None if declared.sequence == 0 else new.record
+            body = key_events.event(self._naming.base, self._naming.did, declared, issued=created, new=proof)
+            record, _ = assemble(nodes_of(body), self._tools.vocabulary)
+            prepared = Prepared(record.iri, record.kind, 1, body)
+            entries = self._sign([prepared], signer, created)
+            checkpoint = self._checkpoint(new.log)
+            positions = await self._store.append_own(self._log_id, entries, keys=before, checkpoint=checkpoint)
+            await self._keep_checkpoint()
+            return positions[0]
+
+
+def _declared(declared: Declaration | None) -> Declaration:
+    if declared is None:
+        raise Misconfigured("This node has not been set up.", remedy="Run `procirc init` first.")
+    return declared

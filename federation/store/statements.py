@@ -1,0 +1,143 @@
+"""The statements behind the store: what is newest, what may follow, and rows written in bulk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice, pairwise
+from typing import Any, Final, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from federation.errors import Conflict
+from federation.log.trust import Entry, Erased
+from federation.store import schema
+from federation.store.effects import GONE, STALE
+from federation.store.rows import Log
+
+T = TypeVar("T")
+_CHUNK: Final = 400
+"""Values of one IN list; SQLite allows 999 parameters in its oldest builds."""
+
+
+def check_next(entries: Sequence[Entry], current: dict[str, int], published: str) -> None:
+    seen = dict(current)
+    for entry in entries:
+        if entry.version != seen.get(entry.record, 0) + 1:
+            raise Conflict(f"Version {entry.version} of <{entry.record}> is not the next one.")
+        seen[entry.record] = entry.version
+    times = [published, *(entry.published for entry in entries)]
+    if any(later < earlier for earlier, later in pairwise(times)):
+        raise Conflict("The log holds a later entry already.")
+
+
+def with_stale(entries: Iterable[Entry | Erased], current: dict[str, int]) -> Iterable[Entry | Erased]:
+    for entry in entries:
+        if isinstance(entry, Erased):
+            yield entry
+            continue
+        known = current.get(entry.record, 0)
+        if entry.quarantine:
+            yield entry
+        elif entry.version <= known:
+            yield entry._replace(quarantine=f"{STALE}: {entry.version} after {known}")
+        else:
+            current[entry.record] = entry.version
+            yield entry
+
+
+def newest(*conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    """The newest visible version of every record for which some conditions hold."""
+    entry = schema.entry.c
+    newest = (
+        sa.select(entry.log_id, sa.func.max(entry.position).label("position"))
+        .join(schema.log, schema.log.c.id == entry.log_id)
+        .where(*conditions, entry.quarantine == "", entry.position < schema.log.c.verified_size)
+        .group_by(entry.log_id, entry.record)
+        .subquery()
+    )
+    return schema.entry.select().join(newest, (entry.log_id == newest.c.log_id) & (entry.position == newest.c.position))
+
+
+def chunks(values: Iterable[T]) -> Iterator[list[T]]:
+    """Some values as lists that are short enough for an IN."""
+    rest = iter(values)
+    while some := list(islice(rest, _CHUNK)):
+        yield some
+
+
+def select_logs() -> sa.Select[Any]:
+    """Logs with the key event in force at their end."""
+    entry, log = schema.entry.c, schema.log.c
+    newest = sa.select(entry.body).where(entry.log_id == log.id, entry.position < log.size, schema.KEY_EVENTS)
+    newest = newest.order_by(entry.position.desc()).limit(1)
+    return sa.select(schema.log, newest.scalar_subquery().label("key_event"))
+
+
+async def log_row(connection: AsyncConnection, where: sa.ColumnElement[bool]) -> Any:
+    return (await connection.execute(select_logs().where(where))).one_or_none()
+
+
+async def versions(connection: AsyncConnection, log_id: int, records: Sequence[str]) -> dict[str, int]:
+    """The highest accepted version of some records, pending ones included."""
+    found: dict[str, int] = {}
+    for some in chunks(dict.fromkeys(records)):
+        rows = await connection.execute(_NEWEST, {"log_id": log_id, "records": some})
+        found.update((row[0], row[1]) for row in rows)
+    return found
+
+
+# Bound as one expanding parameter: a statement made of 400 values would be compiled for each page.
+_NEWEST: Final = (
+    sa.select(schema.entry.c.record, sa.func.max(schema.entry.c.version))
+    .where(
+        schema.entry.c.record.in_(sa.bindparam("records", expanding=True)),
+        schema.entry.c.log_id == sa.bindparam("log_id"),
+        schema.entry.c.quarantine == "",
+    )
+    .group_by(schema.entry.c.record)
+)
+
+
+async def insert(connection: AsyncConnection, log_id: int, start: int, entries: Sequence[Entry | Erased]) -> None:
+    """Write entries. The statement is compiled once and its values handed over as rows.
+
+    Binding by name, entry by entry, would cost more than the database itself.
+    """
+    compiled = schema.entry.insert().compile(dialect=connection.dialect)
+    if tuple(compiled.positiontup or ()) != _COLUMNS:
+        raise TypeError("The columns of an entry are not bound in the order of its table.")
+    rows = []
+    for position, entry in enumerate(entries, start):
+        if isinstance(entry, Erased):
+            gone = {**GONE, "log_id": log_id, "position": position, "leaf": entry.leaf}
+            rows.append((*(gone[name] for name in _COLUMNS[:-1]), schema.UNEXPLAINED))
+            continue
+        (body, (created, method, signature)), leaf = entry.verified.signed, entry.verified.leaf
+        key = (log_id, position, entry.record, entry.kind, entry.version)
+        rows.append((*key, created, body, method, signature, leaf, entry.quarantine, None))
+    await connection.exec_driver_sql(str(compiled), rows)
+
+
+_COLUMNS: Final = (
+    *("log_id", "position", "record", "kind", "version"),
+    *("published", "body", "method", "signature", "leaf", "quarantine", "erased_by"),
+)
+
+
+async def drop_pending(connection: AsyncConnection, log: Log) -> dict[str, Any]:
+    """Take a peer log back to what was proved; the values its row then has."""
+    entry = schema.entry.c
+    await connection.execute(schema.entry.delete().where(entry.log_id == log.id, entry.position >= log.verified_size))
+    # Of what was erased no time is left: then that of the entry before it.
+    last = await connection.execute(
+        sa.select(entry.published)
+        .where(entry.log_id == log.id, entry.published != "")
+        .order_by(entry.position.desc())
+        .limit(1)
+    )
+    return {
+        "size": log.verified_size,
+        "frontier": log.verified.encode(),
+        "published": last.scalar_one_or_none() or "",
+    }

@@ -1,0 +1,241 @@
+"""A4, A5, A18, A19: logs that become shorter, freeze, or show one history to some and another to others."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+
+from federation.errors import NotVerified, ReadOnly
+from federation.log import forks
+from tests.attacks.invariants import assert_sound
+from tests.conftest import pilot
+
+
+async def test_a4_a_peer_restored_from_a_backup_is_regressed_and_active_once_it_has_grown_again(start_node, peer):
+    node = await start_node("flanders", peers=[peer.base])
+    peer.publish("mill", "lock", "dike")
+    await node.pull(peer)
+    whole = list(peer.entries)
+    peer.entries = whole[:2]
+    pulled = await node.pull(peer)
+    assert (pulled.state, pulled.reason, pulled.size) == ("regressed", "regressed", 4)
+    assert await node.slugs(peer) == ["mill", "lock", "dike"]
+    await assert_sound(node)
+    peer.entries = whole
+    peer.publish("weir")
+    assert (await node.pull(peer)).state == "active"
+    assert await node.slugs(peer) == ["mill", "lock", "dike", "weir"]
+
+
+async def test_a4_one_that_grows_again_otherwise_is_forked_with_a_proof_that_anybody_can_check(start_node, peer):
+    node = await start_node("flanders", peers=[peer.base])
+    peer.publish("mill", "lock")
+    await node.pull(peer)
+    peer.entries = peer.entries[:2]
+    peer.publish("forged")
+    pulled = await node.pull(peer)
+    assert (pulled.state, pulled.reason) == ("forked", "forked")
+    log = await node.log_of(peer)
+    evidence = (await node.node.store.peer_states())[log.id].evidence
+    assert forks.checked(json.loads(evidence)).log == peer.did
+    assert await node.slugs(peer) == ["mill", "lock"]
+    await assert_sound(node)
+
+
+async def meet(node, other) -> None:
+    await node.pull(other, name="other")
+
+
+@pytest.fixture
+async def two(start_node, peer):
+    """Two nodes that follow the peer and each other."""
+    denmark = await start_node("denmark", peers=[peer.base])
+    norway = await start_node("norway", peers=[peer.base, denmark.base])
+    denmark.node.origins.add(norway.base)
+    return denmark, norway
+
+
+async def test_a19_two_histories_shown_to_two_nodes_are_found_by_both_when_they_compare(two, peer):
+    denmark, norway = two
+    peer.publish("mill", "lock")
+    await denmark.pull(peer)
+    peer.entries = peer.entries[:2]
+    peer.publish("forged", "more")
+    await norway.pull(peer)
+    await meet(norway, denmark)
+    await meet(denmark, norway)
+    for node in (denmark, norway):
+        log = await node.log_of(peer)
+        state = (await node.node.store.peer_states())[log.id]
+        assert (state.state, state.reason) == ("forked", "forked")
+        fork = forks.checked(json.loads(state.evidence))
+        assert (fork.log, fork.first.checkpoint.size, fork.second.checkpoint.size) == (peer.did, 3, 4)
+        await assert_sound(node)
+
+
+async def test_a19_an_honest_peer_that_one_node_saw_earlier_is_never_called_forked(two, peer):
+    denmark, norway = two
+    for name in ("mill", "lock", "dike"):
+        peer.publish(name)
+        await denmark.pull(peer)
+        await meet(norway, denmark)
+    await norway.pull(peer)
+    await meet(denmark, norway)
+    for node in (denmark, norway):
+        log = await node.log_of(peer)
+        assert (await node.node.store.peer_states())[log.id].state in ("active", "new")
+
+
+async def test_a18_a_checkpoint_that_is_held_back_from_one_node_is_noticed_through_another(two, peer):
+    denmark, norway = two
+    peer.publish("mill")
+    await denmark.pull(peer)
+    old = list(peer.entries)
+    peer.publish("lock")
+    await norway.pull(peer)
+    await meet(denmark, norway)
+    peer.entries = old
+    pulled = await denmark.pull(peer)
+    assert (pulled.state, pulled.reason) == ("stale", "withheld")
+    await assert_sound(denmark)
+    peer.publish("lock")
+    assert (await denmark.pull(peer)).state == "active"
+
+
+async def test_a19_a_forged_accusation_is_left_aside(start_node, peer):
+    node = await start_node("flanders", peers=[peer.base])
+    peer.publish("mill")
+    await node.pull(peer)
+    log = await node.log_of(peer)
+    told = {"type": forks.TYPE, "log": peer.did, "origin": "x", "keys": ["z", "z"], "checkpoints": ["", ""]}
+    for document in ({}, told, {**told, "root": "00", "consistency": []}, [], None):
+        with pytest.raises(NotVerified):
+            forks.checked(document)
+    assert (await node.node.store.peer_states())[log.id].state == "active"
+
+
+async def test_a5_a_node_restored_from_an_old_backup_gets_its_entries_back_and_never_forks(start_node):
+    flanders = await start_node("flanders")
+    await flanders.publish(pilot("mill"))
+    denmark = await start_node("denmark", peers=[flanders.base])
+    await denmark.pull(flanders)
+    await flanders.stop()
+    backup = flanders.config.data.with_name("backup")
+    shutil.copytree(flanders.config.data, backup)
+    flanders = await start_node("flanders")
+    await flanders.publish(*(pilot(f"later-{number}") for number in range(50)))
+    await denmark.pull(flanders)
+    root = (await flanders.node.store.log(flanders.node.log.id)).verified.root
+    await flanders.stop()
+    # The whole directory goes back in time, the checkpoint beside the database too.
+    shutil.rmtree(flanders.config.data)
+    shutil.copytree(backup, flanders.config.data)
+    (flanders.config.data / "restored").write_text("{}")
+    flanders = await start_node("flanders", peers=[denmark.base])
+    with pytest.raises(ReadOnly):
+        await flanders.publish(pilot("fork"))
+    await flanders.node.recover()
+    log = await flanders.node.store.log(flanders.node.log.id)
+    assert (log.verified_size, log.verified.root) == (52, root)
+    await flanders.publish(pilot("after"))
+    assert (await denmark.pull(flanders)).state == "active"
+    assert await denmark.slugs(flanders) == ["mill", *(f"later-{number}" for number in range(50)), "after"]
+    for node in (flanders, denmark):
+        await assert_sound(node)
+
+
+async def test_a5_with_its_peers_down_it_only_reads(start_node):
+    flanders = await start_node("flanders", peers=["http://localhost:9"])
+    (flanders.config.data / "restored").write_text("{}")
+    await flanders.node.recover()
+    with pytest.raises(ReadOnly):
+        await flanders.publish(pilot("fork"))
+
+
+async def test_a5_an_old_database_beside_a_newer_checkpoint_is_noticed_at_once(start_node):
+    flanders = await start_node("flanders")
+    await flanders.publish(pilot("mill"))
+    newest = flanders.config.data / "checkpoint"
+    lines = newest.read_text().split("\n")
+    newest.write_text("\n".join([lines[0], "7", *lines[2:]]))
+    with pytest.raises(ReadOnly):
+        await flanders.publish(pilot("fork"))
+    assert (await flanders.node.store.log(flanders.node.log.id)).size == 2
+
+
+async def test_a5_a_node_without_a_backup_mark_learns_from_a_peer_that_it_is_behind(start_node):
+    flanders = await start_node("flanders")
+    await flanders.publish(pilot("mill"))
+    denmark = await start_node("denmark", peers=[flanders.base])
+    await flanders.stop()
+    backup = flanders.config.data.with_name("backup")
+    shutil.copytree(flanders.config.data, backup)
+    flanders = await start_node("flanders")
+    await flanders.publish(pilot("lock"))
+    await denmark.pull(flanders)
+    await flanders.stop()
+    shutil.rmtree(flanders.config.data)
+    shutil.copytree(backup, flanders.config.data)
+    flanders = await start_node("flanders", peers=[denmark.base])
+    await flanders.pull(denmark, name="peer0")
+    await flanders.node.recover()
+    assert await flanders.slugs(flanders) == ["mill", "lock"]
+    await flanders.publish(pilot("dike"))
+    assert (await denmark.pull(flanders)).state == "active"
+    await assert_sound(denmark)
+
+
+async def test_a28_a_new_node_gets_the_log_of_a_peer_that_is_gone_from_a_mirror(start_node, peer):
+    denmark = await start_node("denmark", peers=[peer.base])
+    peer.publish(*(f"mill-{number}" for number in range(130)))
+    peer.rotate()
+    peer.publish("lock")
+    await denmark.pull(peer)
+
+    async def gone(request):
+        request.transport.close()
+
+    peer.answering("/", gone)
+    norway = await start_node("norway")
+    norway.node.origins.add(denmark.base)
+    pulled = await norway.pull(peer.base, via=denmark.base)
+    assert (pulled.state, pulled.size) == ("active", 133)
+    assert (await norway.log_of(peer.base)).verified.root == (await denmark.log_of(peer)).verified.root
+    await assert_sound(norway)
+    peer.honest()
+    peer.publish("dike")
+    norway.node.origins.add(peer.base)
+    assert (await norway.pull(peer)).added == 1
+
+
+async def test_a5_a_node_restored_to_before_a_change_of_keys_follows_it_and_never_forks(start_node):
+    from federation import custody
+
+    flanders = await start_node("flanders")
+    await flanders.publish(pilot("mill"))
+    denmark = await start_node("denmark", peers=[flanders.base])
+    await denmark.pull(flanders)
+    await flanders.stop()
+    data = flanders.config.data
+    backup, keys = data.with_name("backup"), data.with_name("keys")
+    shutil.copytree(data, backup)
+    flanders = await start_node("flanders")
+    await custody.rotate(flanders.node, None, compromised_from=None)
+    await flanders.publish(pilot("lock"))
+    await denmark.pull(flanders)
+    await flanders.stop()
+    shutil.copytree(data / "keys", keys)
+    shutil.rmtree(data)
+    shutil.copytree(backup, data, ignore=shutil.ignore_patterns("keys"))
+    shutil.copytree(keys, data / "keys")
+    (data / "restored").write_text("{}")
+    flanders = await start_node("flanders", peers=[denmark.base])
+    await flanders.node.recover()
+    assert await flanders.slugs(flanders) == ["mill", "lock"]
+    await flanders.publish(pilot("dike"))
+    assert (await denmark.pull(flanders)).state == "active"
+    assert await denmark.slugs(flanders) == ["mill", "lock", "dike"]
+    for node in (flanders, denmark):
+        await assert_sound(node)

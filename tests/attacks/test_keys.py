@@ -1,0 +1,160 @@
+"""A2, A3, A26, A27: keys that are stolen, lost, changed and exchanged."""
+
+from __future__ import annotations
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from federation.log.keys import Declaration
+from federation.store.keyfiles import PrivateKeys
+from tests.attacks.invariants import assert_sound
+from tests.conftest import pilot
+
+
+@pytest.fixture
+async def node(start_node, peer):
+    return await start_node("flanders", peers=[peer.base])
+
+
+async def test_a26_a_change_of_keys_is_followed_without_a_hand(node, peer):
+    peer.publish("mill")
+    await node.pull(peer)
+    peer.rotate()
+    peer.publish("lock")
+    pulled = await node.pull(peer)
+    assert (pulled.state, await node.slugs(peer)) == ("active", ["mill", "lock"])
+    assert (await node.log_of(peer)).keys == peer.private.public
+    await assert_sound(node)
+
+
+async def test_a26_a_node_that_was_away_walks_all_changes(node, peer):
+    peer.publish("mill")
+    await node.pull(peer)
+    for name in ("lock", "dike", "weir"):
+        peer.rotate()
+        peer.publish(name)
+    assert (await node.pull(peer)).state == "active"
+    assert await node.slugs(peer) == ["mill", "lock", "dike", "weir"]
+    await assert_sound(node)
+
+
+async def test_a26_keys_change_in_the_middle_of_many_pages(start_node, peer):
+    node = await start_node("flanders", peers=[peer.base])
+    peer.publish(*(f"before-{number}" for number in range(450)))
+    peer.rotate()
+    peer.publish(*(f"after-{number}" for number in range(450)))
+    pulled = await node.pull(peer)
+    assert (pulled.state, pulled.size) == ("active", 902)
+
+
+async def test_a26_a_change_without_the_announced_key_stops_the_peer_and_the_real_one_heals_it(node, peer):
+    peer.publish("mill")
+    await node.pull(peer)
+    entries, events, private, announced = list(peer.entries), list(peer.events), peer.private, peer.next
+    peer.next = Ed25519PrivateKey.generate()
+    peer.rotate()
+    peer.publish("forged")
+    pulled = await node.pull(peer)
+    assert (pulled.state, pulled.reason) == ("key-mismatch", "key-mismatch")
+    assert await node.slugs(peer) == ["mill"]
+    await assert_sound(node)
+    peer.entries, peer.events, peer.private, peer.next = entries, events, private, announced
+    peer.rotate()
+    peer.publish("lock")
+    assert (await node.pull(peer)).state == "active"
+    assert await node.slugs(peer) == ["mill", "lock"]
+
+
+async def test_a27_other_keys_in_did_json_stop_the_peer_until_the_old_ones_are_back(node, peer):
+    peer.publish("mill")
+    await node.pull(peer)
+    events = list(peer.events)
+    stranger = PrivateKeys(Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate())
+    peer.events = [(Declaration(stranger.public, 0, "0" * 64), "")]
+    peer.publish("lock")
+    pulled = await node.pull(peer)
+    assert (pulled.state, pulled.reason) == ("key-mismatch", "key-mismatch")
+    assert await node.slugs(peer) == ["mill"]
+    await assert_sound(node)
+    peer.events = events
+    assert (await node.pull(peer)).state == "active"
+    assert await node.slugs(peer) == ["mill", "lock"]
+    await assert_sound(node)
+
+
+async def test_a2_what_a_stolen_key_signed_is_hidden_and_what_it_signed_before_stays(node, peer, clock):
+    peer.publish("mill")
+    await node.pull(peer)
+    stolen = len(peer.entries)
+    peer.publish("mill", version=2)
+    peer.append(peer.body_of(pilot("forged")), created=peer.entries[-1].published)
+    await node.pull(peer)
+    assert await node.slugs(peer) == ["mill", "mill", "forged"]
+    clock.forward(hours=1)
+    peer.rotate(compromised_from=stolen)
+    assert (await node.pull(peer)).state == "active"
+    assert await node.slugs(peer) == ["mill"]
+    log = await node.log_of(peer)
+    current = await node.node.store.current(f"{peer.base}/records/pilot/mill", log.id)
+    assert current.version == 1
+    await assert_sound(node)
+
+
+async def test_a2_a_new_node_never_shows_what_a_stolen_key_signed(start_node, peer):
+    peer.publish("mill", "forged")
+    peer.rotate(compromised_from=2)
+    node = await start_node("denmark", peers=[peer.base])
+    await node.pull(peer)
+    assert await node.slugs(peer) == ["mill"]
+    await assert_sound(node)
+
+
+async def test_a3_new_keys_after_lost_ones_wait_for_people(node, peer):
+    peer.publish("mill")
+    await node.pull(peer)
+    fingerprint = peer.recover()
+    peer.publish("lock")
+    pulled = await node.pull(peer)
+    assert (pulled.state, pulled.reason) == ("key-mismatch", "key-mismatch")
+    assert fingerprint in pulled.detail
+    assert await node.slugs(peer) == ["mill"]
+    await assert_sound(node)
+    log = await node.log_of(peer)
+    await node.node.store.update_peer(log.id, recovered=fingerprint)
+    assert (await node.pull(peer)).state == "active"
+    assert await node.slugs(peer) == ["mill", "lock"]
+    await assert_sound(node)
+
+
+async def test_a2_a_version_signed_again_after_a_theft_is_shown_by_early_and_late_copies_alike(start_node, peer):
+    early = await start_node("flanders", peers=[peer.base])
+    stolen = 2
+    peer.publish("mill")
+    peer.publish("mill", version=2)
+    await early.pull(peer)
+    peer.rotate(compromised_from=stolen)
+    await early.pull(peer)
+    peer.publish("mill", version=2)
+    await early.pull(peer)
+    late = await start_node("denmark", peers=[peer.base])
+    await late.pull(peer)
+    for node in (early, late):
+        current = await node.node.store.current(f"{peer.base}/records/pilot/mill", (await node.log_of(peer)).id)
+        assert (current.position, current.version) == (4, 2)
+        await assert_sound(node)
+
+
+async def test_a2_an_erasure_after_a_theft_counts_in_a_copy_that_learns_of_both_at_once(start_node):
+    from federation import custody
+
+    flanders = await start_node("flanders")
+    denmark = await start_node("denmark", peers=[flanders.base])
+    await flanders.publish(pilot("mill"))
+    await flanders.publish(pilot("mill", title="Stolen"))
+    await denmark.pull(flanders)
+    await custody.rotate(flanders.node, None, compromised_from=2)
+    await flanders.node.own.erase(f"{flanders.base}/records/pilot/mill", {"nl": "Op verzoek."})
+    assert (await denmark.pull(flanders)).state == "active"
+    log = await denmark.log_of(flanders)
+    assert sorted(await denmark.node.store.erasures(log.id)) == [1, 2]
+    await assert_sound(denmark)

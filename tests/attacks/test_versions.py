@@ -1,0 +1,75 @@
+"""A34: a node of another version, and text that would like to be more than text."""
+
+from __future__ import annotations
+
+import aiohttp
+import pytest
+
+from tests.attacks.invariants import assert_sound
+from tests.conftest import pilot
+from tests.web.markup import Page
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "</title><script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "' onmouseover='alert(1)",
+    "<svg/onload=alert(1)>",
+    "{{ 7 * 7 }}{% raw %}",
+    "javascript:alert(1)",
+    "<!-- --!><script>alert(1)</script>",
+]
+
+
+@pytest.fixture
+async def node(start_node, peer):
+    return await start_node("flanders", peers=[peer.base])
+
+
+async def page(node, path: str) -> tuple[Page, str]:
+    headers = {"Accept": "text/html"}
+    async with aiohttp.ClientSession(headers=headers) as session, session.get(node.base + path) as answer:
+        return Page(await answer.text()), answer.headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+async def test_a34_a_hostile_text_of_a_peer_is_text_on_every_page(node, peer, text):
+    title = f"Molen {text}"
+    peer.append(
+        peer.body_of(pilot("mill", title=title, abstract={"nl": text}, procurer="javascript://x.example/%0aalert(1)"))
+    )
+    assert (await node.pull(peer)).state == "active"
+    for path in ("/peers/peer/records/pilot/mill", "/search?q=molen", "/network"):
+        shown, policy = await page(node, path)
+        assert not shown.all("script")
+        assert all(not name.startswith("on") for each in shown.elements for name in each.attributes)
+        assert all(each.startswith(("http://", "https://", "/", "?", "#")) for each in shown.links)
+        assert "default-src 'none'" in policy
+    shown, _ = await page(node, "/peers/peer/records/pilot/mill")
+    assert shown.one("h1").text == title
+    await assert_sound(node)
+
+
+async def test_a34_a_checkpoint_of_another_version_of_the_protocol_is_refused(node, peer):
+    peer.publish("mill")
+    peer.altering("/log/checkpoint", lambda body: body.replace(b"/procirc-log/v1", b"/procirc-log/v2"))
+    pulled = await node.pull(peer)
+    assert (pulled.state, pulled.reason) == ("blocked", "bad-checkpoint")
+    peer.honest()
+    assert (await node.pull(peer)).state == "active"
+    await assert_sound(node)
+
+
+async def test_a34_a_field_of_a_newer_version_is_kept_byte_for_byte(node, peer):
+    body = peer.body_of(pilot("mill"))
+    subject = body.partition(" ")[0]
+    mood = f'{subject} <https://w3id.org/procirc/ns#mood> "good" .\n'
+    body = "".join(sorted([*body.splitlines(keepends=True), mood]))
+    peer.append(body)
+    peer.publish("lock")
+    assert (await node.pull(peer)).state == "active"
+    log = await node.log_of(peer)
+    kept = (await node.node.store.entries(log.id, 1, 2))[0]
+    assert (kept.quarantine.partition(":")[0], kept.signed.body) == ("invalid-record", body)
+    assert await node.slugs(peer) == ["lock"]
+    await assert_sound(node)
