@@ -177,8 +177,9 @@ def table(folder: Path, text: str, name: str = "pilot.csv") -> Path:
 COMMANDS = [
     ["init"], ["serve"], ["import"], ["publish"], ["sync"], ["search"], ["peers"], ["peers", "list"], ["verify"],
     ["rebuild"], ["check-config"], ["demo"], ["export"], ["restricted"], ["accounts"], ["backup"], ["restore"],
-    ["resume"], ["withdraw"], ["erase"], ["erasures"], ["keys"], ["keys", "show"], ["keys", "rotate"], ["keys", "export"],
-    ["keys", "recover"], ["peers", "add"], ["peers", "confirm"], ["peers", "remove"], ["peers", "evidence"],
+    ["resume"], ["withdraw"], ["erase"], ["erasures"], ["keys"], ["keys", "show"], ["keys", "rotate"],
+    ["keys", "export"], ["keys", "recover"], ["peers", "add"], ["peers", "confirm"], ["peers", "remove"],
+    ["peers", "evidence"],
 ]  # fmt: skip
 
 

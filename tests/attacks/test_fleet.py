@@ -30,7 +30,7 @@ ALL = bool(os.environ.get("PROCIRC_TEST_ALL"))
 NAMES = ("flanders", "netherlands", "denmark", "sweden", "norway", "scotland")
 EVERY = 2
 """Seconds between two pulls."""
-BATCHES, BATCH = (84, 20) if ALL else (6, 8)
+BATCHES, BATCH = (84, 20) if ALL else (5, 6)
 """Of each node: requests, and records in one."""
 PAUSE = 0.0 if ALL else 0.5
 """Seconds between two requests of an author."""
