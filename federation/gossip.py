@@ -78,6 +78,8 @@ class Gossip:
         self._transport = transport
         self._clock = clock
         self._known: dict[str, str] = {}
+        self.unknown: set[str] = set()
+        """Peers that say they have verified a checkpoint of our own log by a key that it does not declare here."""
         self._frontiers: dict[int, Frontier] = {}
 
     async def listen(self, peer: PeerConfig, hint: str) -> list[Contradiction]:
@@ -153,6 +155,8 @@ class Gossip:
         if witness.keys is not None:
             name = checkpoints.origin_of(dids.host_of(witness.base))
             cosigned = checkpoints.cosigned(text, name, witness.keys.log_key())
+        if told is None and cosigned is not None and about.own:
+            self.unknown.add(witness.did)
         if told is None or cosigned is None:
             return None
         seen = told.checkpoint

@@ -89,8 +89,10 @@ class Node:
 
     async def recover(self) -> None:
         """See whether peers hold more of our own log than we do, and if so fetch it."""
+        peers = await self.peers()
+        await self.recovery.follow_later_keys(peers)
         if await self.recovery.look():
-            reason = await self.recovery.run(await self.peers())
+            reason = await self.recovery.run(peers)
             if reason:
                 log.warning("read-only", reason=reason)
 

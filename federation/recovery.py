@@ -105,12 +105,24 @@ class Recovery:
         seen = max((each.size for each in await self._store.witnesses.of(own.did)), default=0)
         most = max(seen, self._guard.newest())
         if most > own.verified_size:
-            self._guard.stop(
-                f"This node holds {own.verified_size} entries of its own log, but has signed {most} before."
-            )
+            self._guard.stop(signed_more(own.verified_size, most))
             log.error("behind", own=own.verified_size, signed=most)
             return True
         return False
+
+    async def follow_later_keys(self, peers: Sequence[PeerConfig]) -> None:
+        """Fetch entries of our own that peers hold and that keys unknown here have signed, if they are ours.
+
+        A copy put back from before a change of keys cannot tell such a statement from a false one, except by
+        following the keys from its own end. Nothing is stopped for it: one peer could stop us with a lie.
+        """
+        doubted = [peer for peer in peers if peer.did in self._gossip.unknown]
+        self._gossip.unknown.clear()
+        for peer in doubted:
+            own = await self._store.log(self._own_id)
+            _, _, text = await self._gossip.own_seen(peer, own)
+            if text:
+                await self._fetch_by_later_keys(own, peer, text)
 
     async def run(self, peers: Sequence[PeerConfig]) -> str:
         """Ask the peers and fetch what is missing; why the node still may not write, empty when it may again.

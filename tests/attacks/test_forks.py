@@ -210,7 +210,8 @@ async def test_a28_a_new_node_gets_the_log_of_a_peer_that_is_gone_from_a_mirror(
     assert (await norway.pull(peer)).added == 1
 
 
-async def test_a5_a_node_restored_to_before_a_change_of_keys_follows_it_and_never_forks(start_node):
+@pytest.mark.parametrize("marked", [True, False], ids=["marked", "put back by hand"])
+async def test_a5_a_node_restored_to_before_a_change_of_keys_follows_it_and_never_forks(start_node, marked):
     from federation import custody
 
     flanders = await start_node("flanders")
@@ -230,8 +231,11 @@ async def test_a5_a_node_restored_to_before_a_change_of_keys_follows_it_and_neve
     shutil.rmtree(data)
     shutil.copytree(backup, data, ignore=shutil.ignore_patterns("keys"))
     shutil.copytree(keys, data / "keys")
-    (data / "restored").write_text("{}")
+    if marked:
+        (data / "restored").write_text("{}")
     flanders = await start_node("flanders", peers=[denmark.base])
+    if not marked:
+        await flanders.pull(denmark, name="peer0")
     await flanders.node.recover()
     assert await flanders.slugs(flanders) == ["mill", "lock"]
     await flanders.publish(pilot("dike"))
