@@ -101,9 +101,11 @@ class Recovery:
         """Whether this node must not write; notes it where others turn out to hold more of its log."""
         if self._guard.reason():
             return True
-        own = await self._store.log(self._own_id)
-        seen = max((each.size for each in await self._store.witnesses.of(own.did)), default=0)
+        did = (await self._store.log(self._own_id)).did
+        seen = max((each.size for each in await self._store.witnesses.of(did)), default=0)
         most = max(seen, self._guard.newest())
+        # Only now: what is published while this looks is in the log before anybody can have seen it.
+        own = await self._store.log(self._own_id)
         if most > own.verified_size:
             self._guard.stop(signed_more(own.verified_size, most))
             log.error("behind", own=own.verified_size, signed=most)

@@ -187,6 +187,21 @@ async def test_a5_a_node_without_a_backup_mark_learns_from_a_peer_that_it_is_beh
     await assert_sound(denmark)
 
 
+async def test_a5_what_is_published_while_a_node_looks_is_no_sign_of_loss(start_node, monkeypatch):
+    node = await start_node("flanders")
+    witnesses = node.node.store.witnesses
+    of = witnesses.of
+
+    async def meanwhile(did):
+        found = await of(did)
+        await node.publish(pilot("mill"))
+        return found
+
+    monkeypatch.setattr(witnesses, "of", meanwhile)
+    assert not await node.node.recovery.look()
+    await node.publish(pilot("lock"))
+
+
 async def test_a28_a_new_node_gets_the_log_of_a_peer_that_is_gone_from_a_mirror(start_node, peer):
     denmark = await start_node("denmark", peers=[peer.base])
     peer.publish(*(f"mill-{number}" for number in range(130)))
