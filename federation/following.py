@@ -33,7 +33,7 @@ async def meet(node: Node, peer: PeerConfig) -> Met:
     """Ask a node who it is: its first entry, proved, with the fingerprint of its keys, and the size of its log."""
     node.origins.update(origin for origin in (peer.url, peer.via) if origin)
     answer = await node.transport.get(
-        asked(peer, "/.well-known/did.json"), accept="application/did+json, application/json", max_bytes=64 * 1024
+        asked(peer, "/.well-known/did.json"), accept="application/did+json, application/json", max_bytes=dids.MAX_SIZE
     )
     keys = dids.keys_in(jsonld.loads(answer.content.opened()), peer.did)
     note = (await node.transport.get(asked(peer, "/log/checkpoint"), accept="text/plain")).content.opened()

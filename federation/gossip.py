@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -49,24 +49,29 @@ class Contradiction:
     evidence: str
 
 
-def digest(logs: Sequence[Log], evidence: Sequence[str] = ()) -> str:
+async def _told(store: Store) -> tuple[list[Log], list[str]]:
+    """The logs of others that this node has verified, and the proofs of forks it has found."""
+    logs = [each for each in await store.logs() if not each.own and each.checkpoint]
+    states = await store.peer_states()
+    kept = (states[each.id].evidence for each in logs if each.id in states and states[each.id].reason == "forked")
+    return logs, [each for each in kept if each.startswith("{")]
+
+
+async def digest(store: Store) -> str:
     """Changes when what ``/log/seen`` says changes; sent along with the checkpoint, so that nobody asks in vain."""
-    seen = "".join(f"{each.did} {each.checkpoint}" for each in logs if not each.own and each.checkpoint)
-    return hashlib.sha256((seen + "".join(evidence)).encode()).hexdigest()[:16]
+    logs, proofs = await _told(store)
+    text = "".join([*(f"{each.did} {each.checkpoint}" for each in logs), *proofs])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 async def statement(store: Store, mine: OwnLog, own: Log) -> dict[str, Any]:
     """What this node has verified of others, each checkpoint cosigned, and the forks it has found."""
-    logs = [each for each in await store.logs() if not each.own and each.checkpoint]
-    states = await store.peer_states()
-    found = (states[each.id].evidence for each in logs if each.id in states and states[each.id].reason == "forked")
+    logs, proofs = await _told(store)
+    cosigned = await mine.cosigned([each.checkpoint for each in logs])
     return {
         "node": own.did,
-        "logs": [
-            {"log": each.did, "checkpoint": text}
-            for each, text in zip(logs, await mine.cosigned([each.checkpoint for each in logs]), strict=True)
-        ],
-        "forks": [jsonld.loads(each.encode()) for each in found if each.startswith("{")],
+        "logs": [{"log": each.did, "checkpoint": text} for each, text in zip(logs, cosigned, strict=True)],
+        "forks": [jsonld.loads(each.encode()) for each in proofs],
     }
 
 

@@ -166,8 +166,7 @@ async def open_node(
     Raises Misconfigured, KeyMissing, StorageFailed, NewerData.
     """
     tools = tools or Tools(await asyncio.to_thread(load_vocabulary, config.vocabulary))
-    locks = config.data / "locks"
-    _make(locks, config.data / "index")
+    _make(config.data / "locks", config.data / "index")
     async with AsyncExitStack() as stack:
         workers = await stack.enter_async_context(open_workers(tools, width=width))
         store = await stack.enter_async_context(open_store(config.database or url_of(config.data)))
@@ -179,59 +178,68 @@ async def open_node(
             await asyncio.to_thread(ring.private, own.keys)
         origins: set[str] = set()
         transport = await stack.enter_async_context(
-            open_transport(
-                origins=origins,
-                limits=config.limits,
-                allow_private=config.allow_private,
-            )
+            open_transport(origins=origins, limits=config.limits, allow_private=config.allow_private)
         )
         index = await asyncio.to_thread(
             TextIndex, config.data / "index", workers.tools.concepts, memory=config.limits.index_bytes
         )
         stack.callback(index.close)
-        log_of_ours = OwnLog(
-            store=store,
-            log_id=own.id,
-            naming=config.naming,
-            host=config.host,
-            keyring=ring,
-            tools=workers.tools,
-            clock=clock,
-            guard=(guard := Guard(config.data)),
-        )
-        gossip = Gossip(store, transport, clock)
-        harvester = Harvester(store, transport, workers, config.limits, clock)
-        node = Node(
-            config=config,
-            store=store,
-            log=own,
-            workers=workers,
-            own=log_of_ours,
-            publisher=Publisher(
-                store=store, own=log_of_ours, log_id=own.id, naming=config.naming, workers=workers, clock=clock
-            ),
-            syncer=Syncer(
-                store=store,
-                transport=transport,
-                workers=workers,
-                harvester=harvester,
-                gossip=gossip,
-                limits=config.limits,
-                locks=locks,
-                clock=clock,
-            ),
-            index=index,
-            follower=Follower(store, index, workers),
-            search=Search(index, config.region),
-            clock=clock,
-            keyring=ring,
-            transport=transport,
-            guard=guard,
-            recovery=Recovery(store, own.id, guard, gossip, harvester),
-            origins=origins,
-        )
+        node = _assembled(config, clock, store, own, workers, transport, index, ring, origins)
         await node.peers()
         yield node
+
+
+def _assembled(
+    config: Config,
+    clock: Clock,
+    store: Store,
+    own: Log,
+    workers: Workers,
+    transport: Transport,
+    index: TextIndex,
+    ring: Keyring,
+    origins: set[str],
+) -> Node:
+    """A node of parts that are open."""
+    naming, limits, stop = config.naming, config.limits, Guard(config.data)
+    mine = OwnLog(
+        store=store,
+        log_id=own.id,
+        naming=naming,
+        host=config.host,
+        keyring=ring,
+        tools=workers.tools,
+        clock=clock,
+        guard=stop,
+    )
+    gossip, harvester = Gossip(store, transport, clock), Harvester(store, transport, workers, limits, clock)
+    return Node(
+        config=config,
+        store=store,
+        log=own,
+        workers=workers,
+        own=mine,
+        publisher=Publisher(store=store, own=mine, log_id=own.id, naming=naming, workers=workers, clock=clock),
+        syncer=Syncer(
+            store=store,
+            transport=transport,
+            workers=workers,
+            harvester=harvester,
+            gossip=gossip,
+            limits=limits,
+            locks=config.data / "locks",
+            clock=clock,
+        ),
+        index=index,
+        follower=Follower(store, index, workers),
+        search=Search(index, config.region),
+        clock=clock,
+        keyring=ring,
+        transport=transport,
+        guard=stop,
+        recovery=Recovery(store, own.id, stop, gossip, harvester),
+        origins=origins,
+    )
 
 
 def _make(*folders: Path) -> None:

@@ -52,6 +52,11 @@ def timestamp(now: datetime) -> str:
     return now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def signed_more(held: int, signed: int) -> str:
+    """Why a node that has lost entries of its own log must not write."""
+    return f"This node holds {held} entries of its own log, but has signed {signed} before."
+
+
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """A valid body that waits for its signature; ``unchanged`` when it says nothing new."""
@@ -115,7 +120,7 @@ class OwnLog:
         def sign_checkpoint(size: int, root: bytes) -> str:
             newest = self._guard.newest()
             if size < newest:
-                self._guard.stop(f"This node holds {size} entries of its own log, but has signed {newest} before.")
+                self._guard.stop(signed_more(size, newest))
             self._may_write()
             return checkpoints.sign(self._origin, size, root, key, now=self._clock())
 
@@ -219,10 +224,9 @@ class OwnLog:
         triples = [(record, TYPE, _CLASSES[kind]), *managed(record, self._naming.did, version, issued, now)]
         triples += [(record, PC + "reason", Literal(clean(text), "", tag)) for tag, text in reason.items()]
         if kind == ERASURE:
-            held = await self._store.entries_at(self._log_id, await self._store.positions(self._log_id, record))
             triples += [
                 (record, PC + "erases", Literal(str(each.position), XSD + "integer"))
-                for each in held
+                for each in await self._store.history(self._log_id, record)
                 if each.kind != ERASURE
             ]
         body = write(triples)

@@ -22,6 +22,7 @@ from federation.harvest import Harvester
 from federation.log import checkpoint as checkpoints
 from federation.log import did as dids
 from federation.log.checkpoint import Checkpoint
+from federation.ownlog import signed_more
 from federation.store.rows import Log
 from federation.store.store import Store
 
@@ -75,10 +76,6 @@ class Guard:
         """Keep a checkpoint, unless a larger one is there (another process was faster)."""
         if size >= self.newest():
             _write(self._data / NEWEST, checkpoint)
-
-
-def signed_more(held: int, signed: int) -> str:
-    return f"This node holds {held} entries of its own log, but has signed {signed} before."
 
 
 def _write(path: Path, text: str) -> None:

@@ -141,9 +141,13 @@ class Syncer:
     async def _pull(self, peer: PeerConfig, entry: Log, progress: Progress) -> Pulled:
         before = (await self._store.peer_states())[entry.id]
         verdict = await self._attempt(peer, entry, before, progress)
+        current = (await self._store.peer_states())[entry.id]
+        if current.reason == Forked.slug:
+            # Found through a third node while this pull went on: whatever it came to, that stands.
+            verdict = _Verdict(current.state, current.reason, current.detail)
         now = timestamp(self._clock())
         values = {**verdict.values, "state": verdict.state, "reason": verdict.reason, "detail": verdict.detail}
-        if (before.state, before.reason) != (verdict.state, verdict.reason):
+        if (current.state, current.reason) != (verdict.state, verdict.reason):
             values["since"] = now
         await self._store.update_peer(entry.id, **values, last_attempt=now)
         held = (await self._store.log(entry.id)).verified_size
@@ -255,7 +259,9 @@ class Syncer:
     async def _pointed(self, peer: PeerConfig) -> Keys:
         """The keys that a peer points to: its log must declare the same ones before anything of it is shown."""
         answer = await self._transport.get(
-            asked(peer, "/.well-known/did.json"), accept="application/did+json, application/json", max_bytes=8192
+            asked(peer, "/.well-known/did.json"),
+            accept="application/did+json, application/json",
+            max_bytes=dids.MAX_SIZE,
         )
         return dids.keys_in(jsonld.loads(answer.content.opened()), peer.did)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 import typer
@@ -33,14 +34,7 @@ def withdraw(
     """
     settings = load(config)
     iri, texts = _record(record, settings), _reasons(reason, settings)
-
-    async def work() -> int:
-        async with node.open_node(settings) as opened:
-            position = await opened.own.withdraw(iri, texts)
-            await opened.follower.catch_up()
-            return position
-
-    position = run(work())
+    position = run(_ended(settings, lambda opened: opened.own.withdraw(iri, texts)))
     if as_json:
         print_json({"record": iri, "position": position})
         return
@@ -63,19 +57,20 @@ def erase(
     iri, texts = _record(record, settings), _reasons(reason, settings)
     if not yes:
         typer.confirm(f"Every version of {iri} will be deleted here and at every peer, for good. Go on?", abort=True)
-
-    async def work() -> int:
-        async with node.open_node(settings) as opened:
-            position = await opened.own.erase(iri, texts)
-            await opened.follower.catch_up()
-            return position
-
-    position = run(work())
+    position = run(_ended(settings, lambda opened: opened.own.erase(iri, texts)))
     if as_json:
         print_json({"record": iri, "position": position})
         return
     out.print(f"{escape(iri)} is erased (entry {position}).", soft_wrap=True)
     out.print("`procirc erasures` shows which peers have followed. Backups made before still hold it: replace them.")
+
+
+async def _ended(settings: Config, end: Callable[[node.Node], Awaitable[int]]) -> int:
+    """Append an ending, and have it followed by the index."""
+    async with node.open_node(settings) as opened:
+        position = await end(opened)
+        await opened.follower.catch_up()
+        return position
 
 
 @app.command()

@@ -134,8 +134,12 @@ def peers_confirm(
 ) -> None:
     """Follow a peer that you added, or one that was stopped, once you have spoken with its coordinator."""
     settings = load(config)
-    run(_with(settings, lambda opened: _known(opened, name)))
-    said = run(_with(settings, lambda opened: following.confirm(opened, name, " ".join(given.lower().split()))))
+
+    async def work(opened: node.Node) -> str:
+        await _known(opened, name)
+        return await following.confirm(opened, name, " ".join(given.lower().split()))
+
+    said = run(_with(settings, work))
     out.print(escape(said), soft_wrap=True)
 
 

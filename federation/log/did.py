@@ -17,6 +17,8 @@ from federation.log.keys import Declaration, Keys
 from federation.records.multikey import decode_public
 
 DID_CONTEXT: Final = ["https://www.w3.org/ns/did/v1", "https://w3id.org/security/multikey/v1"]
+MAX_SIZE: Final = 64 * 1024
+"""Bytes of a DID document; every retired key adds some 250."""
 _HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?(?::[1-9][0-9]{0,4})?")
 
 

@@ -260,21 +260,12 @@ class Store:
         async with writing(self._engine) as connection:
             await connection.execute(change.values(quarantine=""), wanted)
 
-    async def positions(self, log_id: int, record: str) -> list[int]:
-        """Where the log holds the entries of a record, those that are not shown included."""
+    async def history(self, log_id: int, record: str) -> list[StoredEntry]:
+        """The entries of a record in a log, those that are not shown included, in its order."""
         entry = schema.entry.c
-        query = sa.select(entry.position).where(entry.record == record, entry.log_id == log_id).order_by(entry.position)
+        query = schema.entry.select().where(entry.record == record, entry.log_id == log_id)
         async with reading(self._engine) as connection:
-            return list((await connection.execute(query)).scalars())
-
-    async def entries_at(self, log_id: int, positions: Iterable[int]) -> list[StoredEntry]:
-        """The entries at some positions of a log."""
-        entry, found = schema.entry.c, list[StoredEntry]()
-        async with reading(self._engine) as connection:
-            for some in statements.chunks(positions):
-                query = schema.entry.select().where(entry.log_id == log_id, entry.position.in_(some))
-                found += [entry_of(row) for row in await connection.execute(query)]
-        return found
+            return [entry_of(row) for row in await connection.execute(query.order_by(entry.position))]
 
     async def erasures(self, log_id: int) -> dict[int, int]:
         """The positions of a log that were erased, and that of the erasure of each."""

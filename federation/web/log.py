@@ -38,7 +38,7 @@ async def checkpoint(request: web.Request) -> web.Response:
             await request.app[OWN].refresh_checkpoint()
             log = await store.log(log.id)
     response = _note(request, log.checkpoint)
-    response.headers[SEEN] = gossip.digest(await store.logs())
+    response.headers[SEEN] = await gossip.digest(store)
     return response
 
 

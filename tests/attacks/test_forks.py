@@ -6,7 +6,9 @@ import json
 import shutil
 
 import pytest
+from aiohttp import web
 
+from federation import gossip
 from federation.errors import NotVerified, ReadOnly
 from federation.log import forks
 from tests.attacks.invariants import assert_sound
@@ -75,6 +77,23 @@ async def test_a19_two_histories_shown_to_two_nodes_are_found_by_both_when_they_
         await assert_sound(node)
 
 
+async def test_a19_a_fork_that_was_found_is_told_to_all_and_no_pull_under_way_hides_it(two, peer):
+    denmark, _ = two
+    peer.publish("mill", "lock")
+    await denmark.pull(peer)
+    before = await gossip.digest(denmark.node.store)
+    log = await denmark.log_of(peer)
+
+    async def meanwhile(request):
+        await denmark.node.store.update_peer(log.id, state="forked", reason="forked", evidence="{}")
+        return web.Response(text=peer.checkpoint)
+
+    peer.answering("/log/checkpoint", meanwhile)
+    assert (await denmark.pull(peer)).reason == "forked"
+    assert (await denmark.node.store.peer_states())[log.id].evidence == "{}"
+    assert await gossip.digest(denmark.node.store) != before
+
+
 async def test_a19_an_honest_peer_that_one_node_saw_earlier_is_never_called_forked(two, peer):
     denmark, norway = two
     for name in ("mill", "lock", "dike"):
@@ -110,9 +129,21 @@ async def test_a19_a_forged_accusation_is_left_aside(start_node, peer):
     await node.pull(peer)
     log = await node.log_of(peer)
     told = {"type": forks.TYPE, "log": peer.did, "origin": "x", "keys": ["z", "z"], "checkpoints": ["", ""]}
-    for document in ({}, told, {**told, "root": "00", "consistency": []}, [], None):
+    accusations = [{}, told, {**told, "root": "00", "consistency": []}, [], None]
+    for document in accusations:
         with pytest.raises(NotVerified):
             forks.checked(document)
+
+    async def checkpoint(request):
+        return web.Response(text=peer.checkpoint, headers={"Log-Seen": "0" * 16})
+
+    async def seen(request):
+        return web.json_response({"logs": [], "forks": accusations})
+
+    peer.answering("/log/checkpoint", checkpoint)
+    peer.answering("/log/seen", seen)
+    assert (await node.pull(peer)).state == "active"
+    assert "/log/seen" in peer.requests
     assert (await node.node.store.peer_states())[log.id].state == "active"
 
 
