@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -101,16 +102,17 @@ class Gossip:
         self._known[peer.did] = hint
         logs = {each.did: each for each in await self._store.logs()}
         witness = logs.get(peer.did)
-        found: list[Contradiction] = []
+        found, proved = list[Contradiction](), list[Seen]()
         # One statement a log: each may cost a walk over all its leaves.
         items = [item for item in said["logs"] if isinstance(item, Mapping)]
         for did, text in {str(item.get("log")): str(item.get("checkpoint", "")) for item in items}.items():
             about = logs.get(did)
             if about is None or witness is None or about.id == witness.id:
                 continue
-            contradiction = await self._compare(about, witness, text)
+            contradiction = await self._compare(about, witness, text, proved)
             if contradiction is not None:
                 found.append(contradiction)
+        await self._store.witnesses.keep(proved)
         for document in said["forks"]:
             contradiction = await self._accused(document, logs)
             if contradiction is not None:
@@ -150,12 +152,13 @@ class Gossip:
         frontier = self._frontiers.get(about.id, Frontier())
         if frontier.size > size:
             frontier = Frontier()
-        leaves = await self._store.leaves(about.id, size)
-        frontier = await asyncio.to_thread(frontier.append, leaves[frontier.size :])
+        leaves = await self._store.leaves(about.id, size, frontier.size)
+        frontier = await asyncio.to_thread(frontier.append, leaves)
         self._frontiers[about.id] = frontier
         return frontier.root
 
-    async def _compare(self, about: Log, witness: Log, text: str) -> Contradiction | None:
+    async def _compare(self, about: Log, witness: Log, text: str, held: list[Seen]) -> Contradiction | None:
+        """What a witness says of a log beside what is held of it; ``held`` gains what it proved."""
         told, cosigned = await self._verified(about, text), None
         if witness.keys is not None:
             name = checkpoints.origin_of(dids.host_of(witness.base))
@@ -165,7 +168,7 @@ class Gossip:
         if told is None or cosigned is None:
             return None
         seen = told.checkpoint
-        await self._store.witnesses.keep(Seen(about.did, witness.did, seen.size, text, timestamp(cosigned)))
+        held.append(Seen(about.did, witness.did, seen.size, text, timestamp(cosigned)))
         if seen.size > about.verified_size or await self.root(about, seen.size) == seen.root:
             return None
         mine = await self._verified(about, about.checkpoint)
@@ -188,11 +191,12 @@ class Gossip:
 
     async def _verified(self, about: Log, text: str) -> Told | None:
         origin = checkpoints.origin_of(dids.host_of(about.base))
+        if about.keys is not None:
+            with suppress(BadCheckpoint):  # an older key of its log may have signed it
+                return Told(checkpoints.verify(text, origin=origin, key=about.keys.log_key()), about.keys.log)
         for key in await self._log_keys(about):
-            try:
+            with suppress(BadCheckpoint):
                 return Told(checkpoints.verify(text, origin=origin, key=decode_public(key)), key)
-            except BadCheckpoint:
-                continue
         return None
 
     async def _log_keys(self, about: Log) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -120,20 +120,26 @@ class Harvester:
         return asyncio.create_task(self._page(peer, relation, standing, stop, bulk))
 
     async def _pages(self, peer: PeerConfig, *, start: int, stop: int) -> AsyncGenerator[Relation]:
-        """The member pages of a feed in the order of the log, from the root through the sections."""
+        """The member pages of a feed in the order of the log, from the root through the sections.
+
+        A page that was linked before is left out: one that closes while we walk is linked from the root as we
+        saw it and from its section as it is by then. So nothing that links in circles keeps us either.
+        """
         root = f"{peer.url}/feed"
         visited = {root}
-        for section in in_order((await self._read(root, peer)).relations, start=start, stop=stop):
-            if not section.node.startswith(root + "/") or section.node in visited:
-                raise BadPage(f"{root} links to {section.node[:200]}, which is not a page of this feed.")
-            visited.add(section.node)
+        for section in self._linked(await self._read(root, peer), visited, root, start, stop):
             if section.upper is None or section.node.count("/") > root.count("/") + 1:
                 yield section
                 continue
-            page = await self._read(section.node, peer)
-            for each in in_order(page.relations, start=start, stop=stop):
-                if not each.node.startswith(root + "/") or each.node in visited:
-                    raise BadPage(f"{section.node} links to {each.node[:200]}, which is not a page of this feed.")
+            for page in self._linked(await self._read(section.node, peer), visited, root, start, stop):
+                yield page
+
+    @staticmethod
+    def _linked(page: Page, visited: set[str], root: str, start: int, stop: int) -> Iterator[Relation]:
+        for each in in_order(page.relations, start=start, stop=stop):
+            if not each.node.startswith(root + "/"):
+                raise BadPage(f"{root} leads to {each.node[:200]}, which is not a page of this feed.")
+            if each.node not in visited:
                 visited.add(each.node)
                 yield each
 

@@ -140,29 +140,34 @@ class Syncer:
 
     async def _pull(self, peer: PeerConfig, entry: Log, progress: Progress) -> Pulled:
         before = (await self._store.peer_states())[entry.id]
-        verdict = await self._attempt(peer, entry, before, progress)
+        learned: dict[str, str | int] = {}
+        verdict = await self._attempt(peer, entry, before, learned, progress)
         current = (await self._store.peer_states())[entry.id]
         if current.reason == Forked.slug:
             # Found through a third node while this pull went on: whatever it came to, that stands.
             verdict = _Verdict(current.state, current.reason, current.detail)
         now = timestamp(self._clock())
-        values = {**verdict.values, "state": verdict.state, "reason": verdict.reason, "detail": verdict.detail}
+        # One write for all that was learned: a poll that finds nothing new has a price on every node.
+        values = {**learned, **verdict.values, "state": verdict.state, "reason": verdict.reason, "detail": verdict.detail}
         if (current.state, current.reason) != (verdict.state, verdict.reason):
             values["since"] = now
         await self._store.update_peer(entry.id, **values, last_attempt=now)
         held = (await self._store.log(entry.id)).verified_size
         added = max(held - entry.verified_size, 0)
-        log.info("pull", peer=peer.name, state=verdict.state, reason=verdict.reason, held=held, added=added)
+        told = {"reason": verdict.reason, "detail": verdict.detail} if verdict.reason else {}
+        log.info("pull", peer=peer.name, state=verdict.state, held=held, added=added, **told)
         return Pulled(peer.name, verdict.state, added, held, verdict.reason, verdict.detail)
 
-    async def _attempt(self, peer: PeerConfig, entry: Log, before: PeerState, progress: Progress) -> _Verdict:
+    async def _attempt(
+        self, peer: PeerConfig, entry: Log, before: PeerState, learned: dict[str, str | int], progress: Progress
+    ) -> _Verdict:
         now = self._clock()
         if before.reason == Forked.slug:
             # Two signed histories do not become one because the next answer is honest again.
             return _Verdict(before.state, before.reason, before.detail)
         try:
             async with asyncio.timeout(self._limits.run_seconds):
-                reached, seen, hint = await self._catch_up(peer, entry, before, progress)
+                reached, seen, hint = await self._catch_up(peer, entry, before, learned, progress)
                 for each in await self._gossip.listen(peer, hint):
                     await self._contradicted(each)
         except TimeoutError:
@@ -223,7 +228,7 @@ class Syncer:
     # One run
 
     async def _catch_up(
-        self, peer: PeerConfig, known: Log, before: PeerState, progress: Progress
+        self, peer: PeerConfig, known: Log, before: PeerState, learned: dict[str, str | int], progress: Progress
     ) -> tuple[bool, Checkpoint, str]:
         answer = await self._transport.get(
             asked(peer, "/log/checkpoint"),
@@ -238,8 +243,9 @@ class Syncer:
         if seen.size < known.size:
             # Entries beyond the checkpoint were never proved; the peer may have taken them back.
             known = await self._store.drop_pending(known.id)
-        await self._store.update_peer(known.id, claimed_size=seen.size)
+        learned["claimed_size"] = seen.size
         if seen.size > known.size:
+            await self._store.update_peer(known.id, claimed_size=seen.size)  # how much there is to come
             reached = await self._follow(peer, known, seen, keys, before.recovered, progress)
         else:
             reached = True
@@ -253,7 +259,7 @@ class Syncer:
                 first = (await self._store.entries(known.id, 0, 1))[0]
                 await self._store.set_fingerprint(known.id, fingerprint(first.signed.body))
         if reached:
-            await self._store.update_peer(known.id, etag=answer.etag or before.etag)
+            learned["etag"] = answer.etag or before.etag
         return reached, seen, answer.seen
 
     async def _pointed(self, peer: PeerConfig) -> Keys:

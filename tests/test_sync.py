@@ -97,6 +97,30 @@ async def test_many_pages_are_judged_in_worker_processes_and_arrive_in_order(sta
     assert await node.slugs(peer) == [f"a{n}" for n in range(4 * PAGE)]
 
 
+async def test_a_page_that_closes_while_the_feed_is_walked_is_read_once(node, peer):
+    peer.publish(*(f"a{n}" for n in range(2 * PAGE + 10)))
+
+    def closing(root: bytes) -> bytes:
+        peer.altering("/feed", lambda page: page)
+        peer.publish(*(f"b{n}" for n in range(PAGE)))
+        return root  # as it was before; its section is read after
+
+    peer.altering("/feed", closing)
+    pulled = await node.pull(peer)
+    assert (pulled.state, pulled.added) == ("active", 2 * PAGE + 11)
+    assert peer.requests.count("/feed/0/2") == 1
+
+
+async def test_a_feed_that_links_in_circles_ends(node, peer):
+    peer.publish(*(f"a{n}" for n in range(2 * PAGE)))
+    peer.altering("/feed/0", lambda body: body.replace(b"/feed/0/1>", b"/feed>").replace(b"/feed/0/0>", b"/feed/0>"))
+    pulled = await node.pull(peer)
+    assert (pulled.state, pulled.reason) == ("blocked", "bad-page")
+    assert len(peer.requests) < 9
+    peer.honest()
+    assert (await node.pull(peer)).state == "active"
+
+
 async def test_a_newer_version_replaces_the_older_one(node, peer):
     peer.publish("mill")
     peer.publish("mill", version=2)

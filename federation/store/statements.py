@@ -66,7 +66,7 @@ def chunks(values: Iterable[T]) -> Iterator[list[T]]:
         yield some
 
 
-def select_logs() -> sa.Select[Any]:
+def _select_logs() -> sa.Select[Any]:
     """Logs with the key event in force at their end."""
     entry, log = schema.entry.c, schema.log.c
     newest = sa.select(entry.body).where(entry.log_id == log.id, entry.position < log.size, schema.KEY_EVENTS)
@@ -74,8 +74,18 @@ def select_logs() -> sa.Select[Any]:
     return sa.select(schema.log, newest.scalar_subquery().label("key_event"))
 
 
-async def log_row(connection: AsyncConnection, where: sa.ColumnElement[bool]) -> Any:
-    return (await connection.execute(select_logs().where(where))).one_or_none()
+# Built once: these are asked with every request, and SQLAlchemy would take longer to write them than SQLite to answer.
+LOGS: Final = _select_logs().order_by(schema.log.c.own.desc(), schema.log.c.name)
+_BY_ID: Final = _select_logs().where(schema.log.c.id == sa.bindparam("log_id"))
+_BY_DID: Final = _select_logs().where(schema.log.c.did == sa.bindparam("did"))
+
+
+async def log_row(connection: AsyncConnection, log_id: int) -> Any:
+    return (await connection.execute(_BY_ID, {"log_id": log_id})).one_or_none()
+
+
+async def log_row_of(connection: AsyncConnection, did: str) -> Any:
+    return (await connection.execute(_BY_DID, {"did": did})).one_or_none()
 
 
 async def versions(connection: AsyncConnection, log_id: int, records: Sequence[str]) -> dict[str, int]:

@@ -57,34 +57,34 @@ class Store:
 
     async def enlist(self, *, did: str, base: str, name: str, own: bool) -> Log:
         """The log of a node, made empty if it is not known yet; its name and base follow the caller."""
+        async with reading(self._engine) as connection:
+            known = await statements.log_row_of(connection, did)
+        if known is not None and (known.base, known.name) == (base, name):
+            return log_of(known)
         async with writing(self._engine) as connection:
-            known = await statements.log_row(connection, schema.log.c.did == did)
+            known = await statements.log_row_of(connection, did)
             if known is None:
                 empty = Frontier().encode()
                 values = {"did": did, "base": base, "name": name, "own": own}
                 await connection.execute(schema.log.insert().values(frontier=empty, verified_frontier=empty, **values))
-                row = await statements.log_row(connection, schema.log.c.did == did)
+                row = await statements.log_row_of(connection, did)
                 assert row is not None
                 if not own:
                     await connection.execute(schema.peer.insert().values(log_id=row.id))
                 return log_of(row)
-            if (known.base, known.name) != (base, name):
-                change = schema.log.update().where(schema.log.c.id == known.id)
-                await connection.execute(change.values(base=base, name=name))
-            row = await statements.log_row(connection, schema.log.c.id == known.id)
+            change = schema.log.update().where(schema.log.c.id == known.id)
+            await connection.execute(change.values(base=base, name=name))
+            row = await statements.log_row(connection, known.id)
             return log_of(row)
 
     async def logs(self) -> list[Log]:
         """Every log, the node's own first."""
         async with reading(self._engine) as connection:
-            rows = await connection.execute(
-                statements.select_logs().order_by(schema.log.c.own.desc(), schema.log.c.name)
-            )
-            return [log_of(row) for row in rows]
+            return [log_of(row) for row in await connection.execute(statements.LOGS)]
 
     async def log(self, log_id: int) -> Log:
         async with reading(self._engine) as connection:
-            return log_of(await statements.log_row(connection, schema.log.c.id == log_id))
+            return log_of(await statements.log_row(connection, log_id))
 
     # Appending
 
@@ -99,7 +99,7 @@ class Store:
         keys are no longer in force: somebody else appended in between.
         """
         async with writing(self._engine) as connection:
-            row = await statements.log_row(connection, schema.log.c.id == log_id)
+            row = await statements.log_row(connection, log_id)
             log = log_of(row)
             if log.keys != keys:
                 raise Conflict("The keys of this node were changed in between.")
@@ -126,7 +126,7 @@ class Store:
     async def refresh_checkpoint(self, log_id: int, checkpoint: Callable[[int, bytes], str]) -> str:
         """Sign the own log as it stands once more, so that peers see it is alive."""
         async with writing(self._engine) as connection:
-            log = log_of(await statements.log_row(connection, schema.log.c.id == log_id))
+            log = log_of(await statements.log_row(connection, log_id))
             text = checkpoint(log.size, log.frontier.root)
             change = schema.log.update().where(schema.log.c.id == log_id)
             await connection.execute(change.values(checkpoint=text))
@@ -141,7 +141,7 @@ class Store:
         no longer at ``after``: another process follows the same peer.
         """
         async with writing(self._engine) as connection:
-            log = log_of(await statements.log_row(connection, schema.log.c.id == log_id))
+            log = log_of(await statements.log_row(connection, log_id))
             if log.size != after:
                 raise Conflict(f"The copy of {log.did} stands at {log.size}, not at {after}.")
             records = [entry.record for entry in entries if isinstance(entry, Entry)]
@@ -166,7 +166,7 @@ class Store:
         """
         effects: list[Effect] = []
         async with writing(self._engine) as connection:
-            log = log_of(await statements.log_row(connection, schema.log.c.id == log_id))
+            log = log_of(await statements.log_row(connection, log_id))
             matches = log.size == size and log.frontier.root == root
             values: dict[str, Any] = {"checkpoint": checkpoint}
             if matches:
@@ -190,10 +190,10 @@ class Store:
     async def drop_pending(self, log_id: int) -> Log:
         """Forget the entries of a peer that were never proved; the log as it then stands."""
         async with writing(self._engine) as connection:
-            log = log_of(await statements.log_row(connection, schema.log.c.id == log_id))
+            log = log_of(await statements.log_row(connection, log_id))
             values = await statements.drop_pending(connection, log)
             await connection.execute(schema.log.update().where(schema.log.c.id == log_id).values(**values))
-            return log_of(await statements.log_row(connection, schema.log.c.id == log_id))
+            return log_of(await statements.log_row(connection, log_id))
 
     async def forget(self, log_id: int) -> None:
         """Delete a peer's log with everything in it."""
@@ -228,10 +228,11 @@ class Store:
             rows = await connection.execute(schema.entry.select().where(where).order_by(schema.entry.c.position))
             return [entry_of(row) for row in rows]
 
-    async def leaves(self, log_id: int, stop: int) -> list[bytes]:
-        """The leaf hashes of a log before a position."""
+    async def leaves(self, log_id: int, stop: int, start: int = 0) -> list[bytes]:
+        """The leaf hashes of a log at positions ``start`` ≤ p < ``stop``."""
         entry = schema.entry.c
-        query = sa.select(entry.leaf).where(entry.log_id == log_id, entry.position < stop).order_by(entry.position)
+        where = (entry.log_id == log_id, entry.position >= start, entry.position < stop)
+        query = sa.select(entry.leaf).where(*where).order_by(entry.position)
         async with reading(self._engine) as connection:
             return list((await connection.execute(query)).scalars())
 

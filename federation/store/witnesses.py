@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -28,17 +29,20 @@ class Witnesses:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
-    async def keep(self, seen: Seen) -> None:
-        """Keep a statement in place of an earlier one of the same witness, unless that one knew more."""
+    async def keep(self, statements: Sequence[Seen]) -> None:
+        """Keep statements, each in place of an earlier one of the same witness, unless that one knew more."""
         table = schema.seen
-        same = (table.c.log == seen.log) & (table.c.witness == seen.witness)
+        if not statements:
+            return
         async with writing(self._engine) as connection:
-            known = (await connection.execute(sa.select(table.c.size).where(same))).scalar()
-            if known is not None and known > seen.size:
-                return
-            await connection.execute(table.delete().where(same))
-            values = {"log": seen.log, "witness": seen.witness, "size": seen.size}
-            await connection.execute(table.insert().values(**values, checkpoint=seen.checkpoint, at=seen.at))
+            for seen in statements:
+                same = (table.c.log == seen.log) & (table.c.witness == seen.witness)
+                known = (await connection.execute(sa.select(table.c.size).where(same))).scalar()
+                if known is not None and known > seen.size:
+                    continue
+                await connection.execute(table.delete().where(same))
+                values = {"log": seen.log, "witness": seen.witness, "size": seen.size}
+                await connection.execute(table.insert().values(**values, checkpoint=seen.checkpoint, at=seen.at))
 
     async def of(self, log: str) -> list[Seen]:
         """Everybody's statement on a log, the one who knows most first."""

@@ -28,15 +28,17 @@ from tests.conftest import free_port, pilot
 
 ALL = bool(os.environ.get("PROCIRC_TEST_ALL"))
 NAMES = ("flanders", "netherlands", "denmark", "sweden", "norway", "scotland")
-EVERY = 2
+EVERY = 10 if ALL else 2
 """Seconds between two pulls."""
-BATCHES, BATCH = (84, 20) if ALL else (5, 6)
+BATCHES, BATCH = (17, 100) if ALL else (5, 6)
 """Of each node: requests, and records in one."""
 PAUSE = 0.0 if ALL else 0.5
 """Seconds between two requests of an author."""
 READERS = 150 if ALL else 12
 PATIENCE = 120 if ALL else 45
 """Seconds until all must have come together."""
+READING = 3 if ALL else 1
+"""Seconds that a reader looks at an answer before the next search."""
 TIMEOUT = 30
 """Seconds for which a reader waits."""
 CANARY = "Kanariepiet"
@@ -180,7 +182,7 @@ class Fleet:
                 self.timeouts += 1
             except aiohttp.ClientConnectionError:
                 pass  # killed
-            await asyncio.sleep(1)
+            await asyncio.sleep(READING)
 
     # What happens to them
 
