@@ -148,7 +148,8 @@ class Syncer:
             verdict = _Verdict(current.state, current.reason, current.detail)
         now = timestamp(self._clock())
         # One write for all that was learned: a poll that finds nothing new has a price on every node.
-        values = {**learned, **verdict.values, "state": verdict.state, "reason": verdict.reason, "detail": verdict.detail}
+        values = {**learned, **verdict.values, "state": verdict.state, "reason": verdict.reason}
+        values["detail"] = verdict.detail
         if (current.state, current.reason) != (verdict.state, verdict.reason):
             values["since"] = now
         await self._store.update_peer(entry.id, **values, last_attempt=now)
