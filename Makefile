@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-all check bench format context interop clean help
+.PHONY: demo test test-all check bench relevance format context interop clean help
 .DEFAULT_GOAL := help
 
 help:  ## Say what there is to do
@@ -35,6 +35,9 @@ check: $(READY)  ## Lint, types, import direction
 
 bench: $(READY)  ## Measure the figures of docs/figures.md on this machine
 	$(BIN)/python -m benchmarks $(ARGS)
+
+relevance: $(READY)  ## Measure how well search finds what people look for, on judged topics
+	$(BIN)/python -m benchmarks.relevance $(ARGS)
 
 format: $(READY)  ## Format the code
 	$(BIN)/ruff format .

@@ -21,7 +21,8 @@ from typing import Any, Final, TypeVar
 from benchmarks.corpus import Corpus
 from benchmarks.sites import Site, cores, make_site
 from federation import node as nodes
-from federation.index.text import Source, facet_field, facet_names
+from federation.index.documents import Source, facet_field, facet_names
+from federation.indexing import documents_of
 from federation.log import checkpoint as checkpoints
 from federation.log.trust import Entry
 from federation.ownlog import timestamp
@@ -30,7 +31,6 @@ from federation.records.draft import statements
 from federation.records.proof import Signer, sign
 from federation.records.record import ISSUED, MODIFIED, PUBLISHER, VERSION
 from federation.records.values import Naming
-from federation.search import documents_of
 from federation.store.keyfiles import Keyring
 from federation.workers import Tools, Workers
 
@@ -197,7 +197,7 @@ async def _fill_log(node: nodes.Node, size: int) -> None:
     created, naming, keys = timestamp(datetime.now(UTC)), node.config.naming, node.config.data / "keys"
     key, origin = Keyring(keys).private(None).log, checkpoints.origin_of(node.config.host)
 
-    def checkpoint(size: int, root: bytes) -> str:
+    def checkpoint(size: int, root: bytes, before: str) -> str:
         return checkpoints.sign(origin, size, root, key, now=datetime.now(UTC))
 
     tasks = [_call(node.workers, sealed, naming, keys, numbers, created) for numbers in _chunks(size - 1)]

@@ -16,7 +16,7 @@ from benchmarks.fts5 import Fts5
 from benchmarks.prepared import Bench, Large
 from benchmarks.queries import Query, drawn
 from benchmarks.sites import served
-from federation.index.text import facet_names
+from federation.index.documents import facet_names
 from federation.records.vocabulary import load_vocabulary
 
 

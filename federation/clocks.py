@@ -1,7 +1,8 @@
 """Whether this node's clock is right, as far as the ``Date`` of its peers' answers tells (RFC 9110 section 6.6.1).
 
 The clock decides what is of the future and what is stale. One peer that disagrees proves nothing; when the
-median of them does, ours is probably the wrong one. That is said in the log, and nothing is decided by it.
+median of them does, ours is probably the wrong one. That is said in the log; from a day on, nothing is signed
+(``log.times``).
 """
 
 from __future__ import annotations
@@ -27,16 +28,18 @@ class Clocks:
         self._ahead: dict[str, float] = {}
         self._wrong = False
 
-    def heard(self, peer: str, date: datetime | None) -> None:
-        """Take in when a peer says that it answered; the log tells when our clock begins to look wrong."""
-        if date is None:
-            return
+    def heard(self, peer: str, date: datetime) -> float:
+        """Take in when a peer says that it answered; the seconds by which our clock is ahead of its.
+
+        The log tells when our clock begins to look wrong.
+        """
         self._ahead[peer] = (self._clock() - date).total_seconds()
         wrong = abs(self.ahead) > OFF.total_seconds()
         if wrong and not self._wrong:
             remedy = "Set the clock of this machine from a time server."
             log.warning("our clock differs from those of the peers", seconds_ahead=round(self.ahead), remedy=remedy)
         self._wrong = wrong
+        return self._ahead[peer]
 
     @property
     def ahead(self) -> float:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
 from urllib.parse import urlsplit
@@ -34,6 +35,9 @@ from federation.records.kinds import LANGUAGES
 from federation.records.values import Naming, suggestion
 
 LICENCES: Final = "http://publications.europa.eu/resource/authority/licence/"
+PRIVATE: Final[tuple[IPvAnyNetwork, ...]] = tuple(
+    ip_network(each) for each in ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7")
+)
 
 
 def _base_address(value: str) -> str:
@@ -96,6 +100,9 @@ class Config(BaseSettings):
     """Addresses and networks (10.0.0.0/8) of the reverse proxies before this node: whom they name last in
     X-Forwarded-For is the client. Without it all who come through a proxy count as one address in ``[limits]``.
     Name only proxies that set this header themselves, or clients can choose their address."""
+    metrics_from: tuple[IPvAnyNetwork, ...] = PRIVATE
+    """Addresses and networks that may read /metrics without the token of the API: this machine and private networks.
+    A proxy before this node must stand in ``trusted_proxies``, or refuse /metrics itself."""
     data: Path
     """Directory of the database, keys and index; relative to node.toml."""
     database: str = ""
@@ -164,7 +171,8 @@ class Config(BaseSettings):
         if any(peer.url == self.base for peer in self.peers):
             raise ValueError("peers: a node cannot be its own peer")
         loopback = urlsplit(self.base).hostname in ("localhost", "127.0.0.1")
-        plain = [each for each in (self.base, *(p.url for p in self.peers)) if each.startswith("http://")]
+        asked = [each for peer in self.peers for each in (peer.url, peer.via)]
+        plain = [each for each in (self.base, *asked) if each.startswith("http://")]
         if plain and not (self.allow_private and (loopback or plain != [self.base])):
             raise ValueError(f"{plain[0]} must begin with https:// (http:// needs allow_private, for tests only)")
         return self

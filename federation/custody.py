@@ -13,7 +13,8 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from federation.errors import AlreadyExists, KeyMissing, Misconfigured, StorageFailed
+from federation.config import Config
+from federation.errors import AlreadyExists, InvalidRequest, KeyMissing, Misconfigured, StorageFailed
 from federation.log import keys as key_events
 from federation.log.keys import Declaration, next_key_hash
 from federation.node import Node
@@ -46,23 +47,47 @@ async def shown(node: Node) -> dict[str, Any]:
     }
 
 
+def has_next_key(config: Config) -> bool:
+    """Whether a next key lies on this machine, or will once the node is set up."""
+    keys = config.data / "keys"
+    return not (keys / keyfiles.RECORD).exists() or any(keys.glob("next*.key"))
+
+
+def target_of(config: Config, target: Path) -> Path:
+    """The file that a next key is to be written to: a new one, outside the data directory.
+
+    Raises InvalidRequest, AlreadyExists, StorageFailed where there is no such folder.
+    """
+    path = target / keyfiles.NEXT if target.is_dir() else target
+    if config.data.resolve() in path.resolve().parents:
+        raise InvalidRequest(
+            f"{path} lies in the data directory, beside the other keys.",
+            remedy="Write the next key to a medium that leaves this machine, such as a stick for a safe.",
+        )
+    if path.exists():
+        raise AlreadyExists(f"{path} is there already; it is left as it is.", remedy="Name another file.")
+    if not path.parent.is_dir():
+        raise StorageFailed(f"There is no folder {path.parent}.", remedy="Is the medium there?")
+    return path
+
+
 async def export(node: Node, target: Path, *, keep: bool) -> Path:
     """Write the next key to a file elsewhere, read it back, and take it off this machine.
 
     Raises AlreadyExists, KeyMissing where it is not here any more, StorageFailed.
     """
     declared = _declared((await node.store.log(node.log.id)).declared)
-    return await asyncio.to_thread(_export, node.keyring, declared, target, keep)
+    return await asyncio.to_thread(_export, node.keyring, declared, node.config, target, keep)
 
 
-def _export(ring: Keyring, declared: Declaration, target: Path, keep: bool) -> Path:
+def _export(ring: Keyring, declared: Declaration, config: Config, target: Path, keep: bool) -> Path:
     source = _announced(ring, declared)
     if source is None:
         raise KeyMissing(
             "The next key is not on this machine.",
             remedy="It was exported before; look where you keep it. `procirc keys show` says which one it must be.",
         )
-    path = target / keyfiles.NEXT if target.is_dir() else target
+    path = target_of(config, target)
     try:
         keyfiles.write(path, ring.read(source), ring.passphrase)
     except OSError as error:

@@ -360,6 +360,10 @@ class ReadOnly(FederationError):
     exit, fault_of = Exit.STORAGE, "us"
 
 
+class WrongClock(ReadOnly):
+    slug, title = "wrong-clock", "The clock of this machine is wrong"
+
+
 class Unavailable(FederationError):
     slug, title, status = "unavailable", "Not available at the moment", 503
     exit, fault_of = Exit.STORAGE, "us"

@@ -82,6 +82,7 @@ async def confirm(node: Node, name: str, given: str) -> str:
         raise NotFound(f"{name} was never contacted; there is nothing to confirm.")
     state = (await node.store.peer_states())[log.id]
     values: dict[str, str | int] = {"state": "new", "reason": "", "detail": "", "failures": 0, "next_attempt": ""}
+    values["target"] = ""  # whatever it was heading for, the next run begins with the newest checkpoint
     if state.reason == "mass-erasure":
         values["erase_until"] = log.size
     if given:

@@ -8,19 +8,23 @@ many, and stored several at a time with the cursor behind the last. What is kept
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
+
+import structlog
 
 from federation.config import PeerConfig
-from federation.errors import BadPage, WrongTime
+from federation.errors import BadPage, WrongTime, printable
 from federation.limits import Limits
 from federation.log import did as dids
 from federation.log.trust import Entry, Erased, Packed, Standing, judge, packed, unpacked
 from federation.ownlog import Clock
 from federation.peers.ldes import Page, Relation, in_order, read_page
 from federation.peers.transport import Content, Transport
+from federation.quotas import Budget
 from federation.store.rows import Log
 from federation.store.store import Store
 from federation.workers import Tools, Workers
@@ -35,8 +39,29 @@ _TOGETHER: Final = 4
 
 Progress = Callable[[int, int], None]
 """Called with entries held and entries the peer has."""
-_Judged = tuple[Relation, list[Entry | Erased], Standing]
-_Task = asyncio.Task[tuple[list[Entry | Erased], Standing]]
+log = structlog.get_logger(__name__)
+
+
+class Judged(NamedTuple):
+    """A page that was believed, with the standing of its log after it and its bytes unpacked.
+
+    ``crashes`` are the tracebacks of entries that our reader could not cope with, by position.
+    """
+
+    entries: list[Packed]
+    after: Standing
+    size: int
+    crashes: dict[int, str]
+
+
+class _Page(NamedTuple):
+    relation: Relation
+    entries: list[Entry | Erased]
+    after: Standing
+    size: int
+
+
+_Task = asyncio.Task[_Page]
 
 
 def asked(peer: PeerConfig, path: str) -> str:
@@ -44,14 +69,18 @@ def asked(peer: PeerConfig, path: str) -> str:
     return f"{peer.via}/mirror/{dids.host_of(peer.url)}{path}" if peer.via else f"{peer.url}{path}"
 
 
-def judge_page(
-    tools: Tools, content: Content, url: str, standing: Standing, stop: int, now: datetime
-) -> tuple[list[Packed], Standing]:
+def judge_page(tools: Tools, content: Content, url: str, standing: Standing, stop: int, now: datetime) -> Judged:
     """Read and verify one page: the entries from ``standing.size`` up to ``stop``. Pure; runs in a worker."""
-    page = read_page(content.opened(), url=url, base=standing.base)
+    data, crashes = content.opened(), dict[int, str]()
+
+    def crashed(position: int, error: Exception) -> None:
+        lines = "".join(traceback.format_exception(error)).splitlines()
+        crashes[position] = "\n".join(map(printable, lines))  # it may quote the record
+
+    page = read_page(data, url=url, base=standing.base)
     wanted = [claim for claim in page.claims if standing.size <= claim.position < stop]
-    entries, after = judge(wanted, standing, vocabulary=tools.vocabulary, checks=tools.checks, now=now)
-    return packed(entries), after
+    entries, after = judge(wanted, standing, vocabulary=tools.vocabulary, checks=tools.checks, now=now, crashed=crashed)
+    return Judged(packed(entries), after, len(data), crashes)
 
 
 def read_links(tools: Tools, content: Content, url: str, base: str) -> Page:
@@ -70,47 +99,58 @@ class Harvester:
         self._clock = clock
 
     async def follow(
-        self, peer: PeerConfig, known: Log, target: int, recovered: str, progress: Progress = lambda held, total: None
+        self,
+        peer: PeerConfig,
+        known: Log,
+        target: int,
+        recovered: str,
+        progress: Progress = lambda held, total: None,
+        budget: Budget | None = None,
     ) -> Standing:
         """Store pages from the cursor up to position ``target``; where that ended.
 
-        It ends early when the run's budget of pages is spent. Raises what is wrong with a page.
+        It ends early when the budget is spent, that of a run where none is given. Raises what is wrong with a page.
         """
+        budget = budget or Budget(self._limits.run_pages)
         standing = known.standing(peer.fingerprint, recovered)
-        bulk = target - known.size > BULK
+        stop, exhausted = min(target, known.size + budget.entries), False
+        bulk = stop - known.size > BULK
         waiting: deque[tuple[Relation, _Task]] = deque()
-        pages = self._pages(peer, start=known.size, stop=target)
-        budget, exhausted = self._limits.run_pages, False
+        pages = self._pages(peer, start=known.size, stop=stop)
         try:
             while True:
-                ahead = _AHEAD if standing.declared is not None and bulk else 1
-                while not exhausted and len(waiting) < ahead and budget > 0:
+                ahead = self._ahead(budget) if standing.declared is not None and bulk else 1
+                while not exhausted and len(waiting) < ahead and budget.left:
                     relation = await anext(pages, None)
                     if relation is None:
                         exhausted = True
                         break
-                    budget -= 1
-                    waiting.append((relation, self._begin(peer, relation, standing, target, bulk, first=not waiting)))
+                    budget.pages -= 1
+                    waiting.append((relation, self._begin(peer, relation, standing, stop, bulk, first=not waiting)))
                 if not waiting:
                     break
                 judged = await _ready(waiting, standing)
-                changed = judged[-1][2].declared != standing.declared
-                standing = await self._keep(known.id, judged, standing)
+                changed = judged[-1].after.declared != standing.declared
+                standing = await self._keep(known.id, judged, standing, budget)
                 if changed:
                     # What was judged ahead was judged by keys that are no longer in force.
                     await _dropped(waiting)
                     again = [relation for relation, _ in waiting]
                     waiting.clear()
                     for at, relation in enumerate(again):
-                        task = self._begin(peer, relation, standing, target, bulk, first=at == 0)
+                        task = self._begin(peer, relation, standing, stop, bulk, first=at == 0)
                         waiting.append((relation, task))
                 progress(standing.size, target)
         finally:
             await _dropped(waiting)
             await pages.aclose()
-        if standing.size < target and budget > 0:
+        if standing.size < stop and budget.left:
             raise BadPage(f"The feed of {peer.name} ends at {standing.size}, its checkpoint says {target}.")
         return standing
+
+    def _ahead(self, budget: Budget) -> int:
+        """Pages to fetch ahead: few enough that, at their largest, they do not exceed the day's bytes by much."""
+        return _AHEAD if budget.bytes > _AHEAD * self._limits.page_bytes else 1
 
     def _begin(
         self, peer: PeerConfig, relation: Relation, standing: Standing, stop: int, bulk: bool, *, first: bool
@@ -147,21 +187,24 @@ class Harvester:
         answer = await self._transport.get(asked(peer, url.removeprefix(peer.url)), accept=NQUADS)
         return await self._workers.run(read_links, answer.content, url, peer.url)
 
-    async def _page(
-        self, peer: PeerConfig, relation: Relation, standing: Standing, stop: int, bulk: bool
-    ) -> tuple[list[Entry | Erased], Standing]:
+    async def _page(self, peer: PeerConfig, relation: Relation, standing: Standing, stop: int, bulk: bool) -> _Page:
         answer = await self._transport.get(asked(peer, relation.node.removeprefix(peer.url)), accept=NQUADS)
         if answer.media_type != NQUADS:
             raise BadPage(f"{relation.node} is {answer.media_type}, not N-Quads.")
-        entries, after = await self._workers.run(
+        entries, after, size, crashes = await self._workers.run(
             judge_page, answer.content, relation.node, standing, stop, self._clock(), bulk=bulk
         )
-        return unpacked(entries, standing.did), after
+        if crashes:
+            # One for a page: where a defect of ours meets every record, the log is not to be flooded with it.
+            position, crash = next(iter(crashes.items()))
+            what = {"peer": peer.name, "position": position, "others": len(crashes) - 1, "exception": crash}
+            log.error("an entry crashed the reader and is kept aside", **what)
+        return _Page(relation, unpacked(entries, standing.did), after, size)
 
-    async def _keep(self, log_id: int, judged: Sequence[_Judged], standing: Standing) -> Standing:
+    async def _keep(self, log_id: int, judged: Sequence[_Page], standing: Standing, budget: Budget) -> Standing:
         """Store pages that follow each other, with the cursor behind the last, in one transaction."""
         cursor, kept = standing.size, list[Entry | Erased]()
-        for relation, entries, after in judged:
+        for relation, entries, after, _ in judged:
             if not entries or entries[0].position != standing.size:
                 raise BadPage(f"{relation.node} does not hold position {standing.size}.")
             # A page judged ahead of time could not know when the one before it ended.
@@ -170,20 +213,21 @@ class Harvester:
                 raise WrongTime(f"Entry {first.position} is older than the one before it.")
             kept += entries
             standing = after._replace(published=after.published or standing.published)
-        await self._store.append_peer(log_id, kept, after=cursor, standing=standing)
+        taken = budget.take(len(kept), sum(page.size for page in judged))
+        await self._store.append_peer(log_id, kept, after=cursor, standing=standing, taken=taken)
         return standing
 
 
-async def _ready(waiting: deque[tuple[Relation, _Task]], standing: Standing) -> list[_Judged]:
+async def _ready(waiting: deque[tuple[Relation, _Task]], standing: Standing) -> list[_Page]:
     """The next page, and those after it that have been judged well by the same keys."""
-    relation, task = waiting.popleft()
-    judged = [(relation, *await task)]
-    while waiting and len(judged) < _TOGETHER and judged[-1][2].declared == standing.declared:
-        relation, task = waiting[0]
+    _, task = waiting.popleft()
+    judged = [await task]
+    while waiting and len(judged) < _TOGETHER and judged[-1].after.declared == standing.declared:
+        _, task = waiting[0]
         if not await _good(task):
             break  # left for when it is next, and its failure with it
         waiting.popleft()
-        judged.append((relation, *task.result()))
+        judged.append(task.result())
     return judged
 
 

@@ -44,10 +44,19 @@ class Limits(BaseModel):
     """Longest silence of a peer in the middle of an answer, in seconds."""
     page_seconds: Annotated[float, Field(gt=0)] = 30
     """Longest time for one answer of a peer, in seconds."""
+    rate_bytes: Annotated[int, Field(ge=0)] = 1024
+    """Bytes a second that an answer of a peer must bring on average, as they are sent."""
+    rate_seconds: Annotated[float, Field(gt=0)] = 10
+    """Time before that rate is looked at, in seconds: small and slow answers are given it to arrive."""
     run_seconds: Annotated[float, Field(gt=0)] = 600
     """Longest time for one pull; the next one goes on where it stopped."""
     run_pages: Annotated[int, Field(ge=1)] = 2000
     """Most pages of one pull."""
+    day_entries: Annotated[int, Field(ge=1)] = 200_000
+    """Most entries taken from one peer on one day (UTC); the next day goes on, and nothing is lost. The first
+    copy of a log, up to the size it had when that began, does not count."""
+    day_bytes: Annotated[int, Field(ge=1024)] = 4 * 1024**3
+    """The same in bytes of feed pages after decompression."""
     reserve_bytes: Annotated[int, Field(ge=0)] = 500_000_000
     """Free space on the disk of the data directory below which nothing more is taken from peers, in bytes.
     What is here is served on, and the node goes on pulling by itself when there is room again."""

@@ -8,31 +8,34 @@ import gc
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from aiohttp import web
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
+from federation import erasures
 from federation.config import Config, PeerConfig
-from federation.errors import FederationError, InvalidTable, Misconfigured, StorageFailed
+from federation.errors import InvalidTable, Misconfigured, StorageFailed
 from federation.exchange.files import File, drafts_of
 from federation.feed import Feed, Place
 from federation.gossip import Gossip
 from federation.harvest import Harvester
 from federation.index.text import TextIndex
+from federation.indexing import Follower
+from federation.jobs import job
 from federation.log.keys import next_key_hash
 from federation.ownlog import Clock, OwnLog
 from federation.peers.transport import Transport, open_transport
 from federation.publish import Publisher
 from federation.records.vocabulary import load_vocabulary
-from federation.recovery import Guard, Recovery
-from federation.search import Follower, Search
+from federation.recovery import Guard, Recovery, count
+from federation.search import Search
 from federation.store.engine import url_of
 from federation.store.keyfiles import PASSPHRASE, Keyring
 from federation.store.rows import Log
@@ -41,8 +44,9 @@ from federation.store.store import Store, open_store
 from federation.sync import Syncer, is_due
 from federation.web import connections, guard, keys, pages, problems, routes
 from federation.web.locale import Locales
+from federation.web.metrics import Metrics
 from federation.web.sessions import Sessions
-from federation.workers import Tools, Workers, open_workers
+from federation.workers import Tools, Workers, open_workers, tools_of
 
 FOLLOW_EVERY: Final = 2
 """Seconds between two looks at the logs by the index, for what other processes published."""
@@ -111,6 +115,10 @@ class Node:
         """Count the index against the logs, and mend it."""
         await self.follower.recount()
 
+    async def remind(self) -> None:
+        """Say in the log which peers have not followed an erasure in time."""
+        await erasures.warn(self.store, self.log.id, await self.peers(), self.clock())
+
     async def catch_up(self) -> None:
         """Index what the logs have gained, whoever appended it, and make sure that what was erased is gone."""
         if self.store.soiled:
@@ -134,13 +142,14 @@ async def init(config: Config, *, clock: Clock = now, tools: Tools | None = None
         ) from error
     async with open_store(config.database or url_of(config.data)) as store:
         own = await store.enlist(did=config.did, base=config.base, name=config.name, own=True)
-    next_key = ""
-    if own.size == 0:
+    next_key, signed = "", max(own.size, Guard(config.data).newest())
+    if not signed:
         # Only a log without entries may get keys: later ones would not be those it declares.
         next_key = await asyncio.to_thread(keyring(config).create)
-    async with open_node(config, clock=clock, tools=tools, started=False) as node:
-        # Also where a set-up was cut short behind entry 0.
-        await node.own.begin(next_key_hash(next_key))
+    async with open_node(config, clock=clock, tools=tools, started=signed > 0) as node:
+        if not node.guard.lost():
+            # Also where a set-up was cut short behind entry 0.
+            await node.own.begin(next_key_hash(next_key))
         return await node.store.log(node.log.id)
 
 
@@ -165,14 +174,16 @@ async def open_node(
     demands that ``init`` has written entry 0; ``keyless`` does without the keys in force.
     Raises Misconfigured, KeyMissing, StorageFailed, NewerData.
     """
-    tools = tools or Tools(await asyncio.to_thread(load_vocabulary, config.vocabulary))
+    tools = tools or tools_of(await asyncio.to_thread(load_vocabulary, config.vocabulary))
     _make(config.data / "locks", config.data / "index")
     async with AsyncExitStack() as stack:
         workers = await stack.enter_async_context(open_workers(tools, width=width))
         store = await stack.enter_async_context(open_store(config.database or url_of(config.data)))
         own = await store.enlist(did=config.did, base=config.base, name=config.name, own=True)
-        if started and own.size == 0:
-            raise Misconfigured("This node has not been set up.", remedy="Run `procirc init` first.")
+        stop = Guard(config.data)
+        await asyncio.to_thread(stop.tidy)
+        if started:
+            await count(store, own.id, stop)
         ring = keyring(config)
         if not keyless:
             await asyncio.to_thread(ring.private, own.keys)
@@ -202,6 +213,10 @@ def _assembled(
 ) -> Node:
     """A node of parts that are open."""
     naming, limits, stop = config.naming, config.limits, Guard(config.data)
+
+    def harvesting(into: Store) -> Harvester:
+        return Harvester(into, transport, workers, limits, clock)
+
     mine = OwnLog(
         store=store,
         log_id=own.id,
@@ -212,7 +227,7 @@ def _assembled(
         clock=clock,
         guard=stop,
     )
-    gossip, harvester = Gossip(store, transport, clock), Harvester(store, transport, workers, limits, clock)
+    gossip, harvester = Gossip(store, transport, clock), harvesting(store)
     return Node(
         config=config,
         store=store,
@@ -229,6 +244,7 @@ def _assembled(
             limits=limits,
             locks=config.data / "locks",
             clock=clock,
+            guard=stop,
         ),
         index=index,
         follower=Follower(store, index, workers),
@@ -237,7 +253,7 @@ def _assembled(
         keyring=ring,
         transport=transport,
         guard=stop,
-        recovery=Recovery(store, own.id, stop, gossip, harvester),
+        recovery=Recovery(store, own.id, stop, gossip, harvester, harvesting),
         origins=origins,
     )
 
@@ -254,9 +270,9 @@ def application(node: Node, *, tick: guard.Tick = time.monotonic) -> web.Applica
     """The web application of a node."""
     config = node.config
     doorkeeper = guard.Guard(config.limits, config.trusted_proxies, tick=tick)
-    app = web.Application(
-        middlewares=[problems.problems, doorkeeper.middleware], client_max_size=config.limits.request_bytes
-    )
+    metrics = Metrics()
+    stack = [metrics.middleware, problems.problems, doorkeeper.middleware]
+    app = web.Application(middlewares=stack, client_max_size=config.limits.request_bytes)
     app[keys.CONFIG] = config
     app[keys.STORE] = node.store
     app[keys.LOG] = node.log
@@ -264,6 +280,10 @@ def application(node: Node, *, tick: guard.Tick = time.monotonic) -> web.Applica
     app[keys.FEED] = Feed(node.store, node.log.id, place, cache_bytes=config.limits.cache_bytes)
     app[keys.MIRRORS] = {}
     app[keys.OWN] = node.own
+    app[keys.GUARD] = node.guard
+    app[keys.PEERS] = node.peers
+    app[keys.METRICS] = metrics.registry
+    app[keys.INDEX] = node.index
     app[keys.SEARCH] = node.search
     app[keys.FOLLOWER] = node.follower
     app[keys.PUBLISHER] = node.publisher
@@ -292,43 +312,22 @@ def scheduler(node: Node, running: set[asyncio.Task[None]]) -> AsyncIOScheduler:
         for name in sorted(wanted.keys() - known):
             peer = wanted[name]
             jobs.add_job(
-                _job(node.pull, running), "interval", seconds=peer.every, jitter=max(1, peer.every // 10),
+                job(node.pull, running), "interval", seconds=peer.every, jitter=max(1, peer.every // 10),
                 args=[peer], id=name, **{**common, "next_run_time": now()},
             )  # fmt: skip
 
-    jobs.add_job(_job(follow_peers, running), "interval", seconds=FOLLOW_EVERY, id="peers", **common)
-    jobs.add_job(_job(node.recover, running), "interval", seconds=RECOVER_EVERY, id="recover", **common)
-    jobs.add_job(_job(node.catch_up, running), "interval", seconds=FOLLOW_EVERY, id="index", **common)
-    jobs.add_job(_job(node.recount, running), "interval", days=1, id="recount", **common)
+    jobs.add_job(job(follow_peers, running), "interval", seconds=FOLLOW_EVERY, id="peers", **common)
+    jobs.add_job(job(node.recover, running), "interval", seconds=RECOVER_EVERY, id="recover", **common)
+    jobs.add_job(job(node.catch_up, running), "interval", seconds=FOLLOW_EVERY, id="index", **common)
+    jobs.add_job(job(node.recount, running), "interval", days=1, id="recount", **common)
+    jobs.add_job(job(node.remind, running), "interval", days=1, id="erasures", **common)
     return jobs
-
-
-def _job(
-    work: Callable[..., Coroutine[Any, Any, None]], running: set[asyncio.Task[None]]
-) -> Callable[..., Coroutine[Any, Any, None]]:
-    """A job whose expected failures are logged in our words; the next run tries again."""
-
-    async def run(*args: object) -> None:
-        task = asyncio.create_task(work(*args))
-        running.add(task)
-        task.add_done_callback(running.discard)
-        try:
-            await asyncio.wait({task})
-        except asyncio.CancelledError:
-            return  # the scheduler stops; ``serving`` ends the work itself and waits for it
-        error = None if task.cancelled() else task.exception()
-        if isinstance(error, FederationError):
-            log.error("job failed", error=error.slug, detail=str(error))
-        elif error is not None:
-            raise error
-
-    return run
 
 
 @asynccontextmanager
 async def serving(node: Node) -> AsyncIterator[web.Application]:
     """A node that answers on its address and pulls its peers. Raises Misconfigured when the port is taken."""
-    if node.guard.reason():
+    if node.guard.lost():
         # What was erased since the backup must be gone before anybody is served it.
         await node.recover()
         await asyncio.gather(*(node.syncer.pull(peer) for peer in await node.peers()))
@@ -348,7 +347,7 @@ async def serving(node: Node) -> AsyncIterator[web.Application]:
     running: set[asyncio.Task[None]] = set()
     jobs = scheduler(node, running)
     try:
-        await asyncio.to_thread(node.index.concepts.warm)
+        await asyncio.to_thread(node.index.concepts.warm, [node.config.language])
         for did, position in (await node.syncer.reconsider()).items():
             node.index.rewind(did, position)
         await node.follower.catch_up()

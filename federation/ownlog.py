@@ -10,16 +10,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from statistics import median
 from typing import Final, Protocol
 
+import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from federation.errors import AlreadyExists, Conflict, InvalidRequest, Misconfigured, NotFound, ReadOnly
+from federation.errors import AlreadyExists, Conflict, InvalidRequest, Misconfigured, NotFound, ReadOnly, WrongClock
 from federation.log import checkpoint as checkpoints
 from federation.log import keys as key_events
 from federation.log.effects import ERASURE, WITHDRAWAL
 from federation.log.keys import Declaration, Keys
+from federation.log.times import signing_time
 from federation.log.trust import Entry, understood
 from federation.records.canonical import PC, TYPE, XSD, Literal, Triple, nodes_of, read, write
 from federation.records.kinds import Texts
@@ -28,7 +31,8 @@ from federation.records.proof import Signer, sign
 from federation.records.record import ISSUED, MODIFIED, PUBLISHER, VERSION, assemble
 from federation.records.values import Naming, clean
 from federation.store.keyfiles import Keyring, PrivateKeys
-from federation.store.store import Store
+from federation.store.rows import Log
+from federation.store.store import SignCheckpoint, Store
 from federation.workers import Tools
 
 Clock = Callable[[], datetime]
@@ -38,11 +42,15 @@ class Guard(Protocol):
     """Whether the own log may be written; ``recovery`` has the one that nodes use."""
 
     def reason(self) -> str: ...
+    def remedy(self) -> str: ...
+    def forked(self) -> str: ...
+    def accuse(self, evidence: str) -> None: ...
     def stop(self, reason: str) -> None: ...
     def newest(self) -> int: ...
     def keep(self, checkpoint: str, size: int) -> None: ...
 
 
+log = structlog.get_logger(__name__)
 _ATTEMPTS: Final = 8
 _CLASSES: Final = {WITHDRAWAL: PC + "Withdrawal", ERASURE: PC + "Erasure"}
 
@@ -111,25 +119,38 @@ class OwnLog:
         self._clock = clock
         self._guard = guard
         self._appending = asyncio.Lock()
+        self.appended = 0
+        """Entries that this process has appended."""
 
     # Checkpoints
 
-    def _checkpoint(self, key: Ed25519PrivateKey) -> Callable[[int, bytes], str]:
+    def _checkpoint(self, key: Ed25519PrivateKey, ahead: float) -> SignCheckpoint:
         """Signs a size and root, if nothing larger was ever signed: called inside the transaction that appends."""
 
-        def sign_checkpoint(size: int, root: bytes) -> str:
+        def sign_checkpoint(size: int, root: bytes, before: str) -> str:
             newest = self._guard.newest()
             if size < newest:
                 self._guard.stop(signed_more(size, newest))
             self._may_write()
-            return checkpoints.sign(self._origin, size, root, key, now=self._clock())
+            at = signing_time(self._clock(), last=checkpoints.signed_at(before), ahead=ahead)
+            return checkpoints.sign(self._origin, size, root, key, now=at)
 
         return sign_checkpoint
+
+    async def _ahead(self) -> float:
+        """Seconds by which our clock is ahead of the median of those of the peers that have answered within a day.
+
+        What was heard at a time that has not come yet was heard before the clock was set back.
+        """
+        now = self._clock()
+        first, last = timestamp(now - timedelta(days=1)), timestamp(now)
+        states = (await self._store.peer_states()).values()
+        return median([each.ahead for each in states if first < each.heard <= last] or [0])
 
     def _may_write(self) -> None:
         reason = self._guard.reason()
         if reason:
-            raise ReadOnly(reason, remedy="It resumes by itself when its log equals what its peers hold.")
+            raise ReadOnly(reason, remedy=self._guard.remedy())
 
     async def _keep_checkpoint(self) -> None:
         log = await self._store.log(self._log_id)
@@ -137,11 +158,14 @@ class OwnLog:
 
     async def refresh_checkpoint(self) -> None:
         """Sign the log as it stands once more; done daily, so that an idle node does not look frozen."""
-        log = await self._store.log(self._log_id)
-        private = await self._private(log.keys)
+        private = await self._private((await self._store.log(self._log_id)).keys)
         if self._guard.reason():
             return
-        await self._store.refresh_checkpoint(self._log_id, self._checkpoint(private.log))
+        try:
+            await self._store.refresh_checkpoint(self._log_id, self._checkpoint(private.log, await self._ahead()))
+        except WrongClock as error:
+            log.error("the checkpoint is not signed anew", detail=str(error))
+            return
         await self._keep_checkpoint()
 
     async def cosigned(self, texts: Sequence[str]) -> list[str]:
@@ -162,21 +186,27 @@ class OwnLog:
             for _ in range(_ATTEMPTS):
                 log = await self._store.log(self._log_id)
                 private = await self._private(log.keys)
-                # The clock may lag behind what another process, or this one before a jump, has signed.
-                created = max(timestamp(self._clock()), log.published)
+                ahead = await self._ahead()
+                created = self._created(log, ahead)
                 entries = await asyncio.to_thread(self._sign, prepared, private.record, created)
                 try:
                     positions = await self._store.append_own(
-                        self._log_id, entries, keys=log.keys, checkpoint=self._checkpoint(private.log)
+                        self._log_id, entries, keys=log.keys, checkpoint=self._checkpoint(private.log, ahead)
                     )
                 except Conflict:
                     newer = await self._store.log(self._log_id)
                     if newer.published <= created and newer.keys == log.keys:
                         raise  # neither the time nor the keys but a version: the caller must prepare again
                 else:
+                    self.appended += len(positions)
                     await self._keep_checkpoint()
                     return positions
             raise Conflict("Other processes keep appending to the log.", remedy="Try again in a moment.")
+
+    def _created(self, log: Log, ahead: float) -> str:
+        """The time of new entries. The clock may lag behind what another process, or this one, has signed."""
+        last = datetime.fromisoformat(log.published) if log.published else None
+        return timestamp(signing_time(self._clock(), last=last, ahead=ahead))
 
     async def _private(self, keys: Keys | None) -> PrivateKeys:
         return await asyncio.to_thread(self._keyring.private, keys)
@@ -289,13 +319,14 @@ class OwnLog:
     ) -> int:
         async with self._appending:
             log = await self._store.log(self._log_id)
-            created = max(timestamp(self._clock()), log.published)
+            ahead = await self._ahead()
+            created = self._created(log, ahead)
             proof = None if declared.sequence == 0 else new.record
             body = key_events.event(self._naming.base, self._naming.did, declared, issued=created, new=proof)
             record, _ = assemble(nodes_of(body), self._tools.vocabulary)
             prepared = Prepared(record.iri, record.kind, 1, body)
             entries = self._sign([prepared], signer, created)
-            checkpoint = self._checkpoint(new.log)
+            checkpoint = self._checkpoint(new.log, ahead)
             positions = await self._store.append_own(self._log_id, entries, keys=before, checkpoint=checkpoint)
             await self._keep_checkpoint()
             return positions[0]

@@ -29,7 +29,7 @@ from federation.records.vocabulary import load_vocabulary
 from federation.store.engine import url_of
 from federation.store.store import open_store
 from federation.sync import Syncer
-from federation.workers import Tools, open_workers
+from federation.workers import open_workers, tools_of
 
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]", "::1")
 
@@ -141,7 +141,7 @@ async def _log(base: str, vocabulary: Vocabulary, progress: Progress) -> dict[st
     with tempfile.TemporaryDirectory(prefix="procirc-verify-") as folder:
         async with (
             open_store(url_of(Path(folder))) as store,
-            open_workers(Tools(vocabulary)) as workers,
+            open_workers(tools_of(vocabulary)) as workers,
             _transport(base) as transport,
         ):
             limits = Limits(run_pages=1_000_000, run_seconds=86_400)

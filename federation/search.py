@@ -8,35 +8,27 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any, Final
 
-import structlog
 import tantivy
 
-from federation.errors import Unavailable
 from federation.index import query as queries
+from federation.index import ranking
+from federation.index.concepts import Concepts, is_meaning
+from federation.index.documents import displayed, facet_field, facet_names
 from federation.index.explanation import Because, Explainer, Segment, segments, shown_language, snippet
-from federation.index.query import Unit
-from federation.index.text import Source, TextIndex, displayed, document, facet_field, facet_names
-from federation.log.effects import effect_of
-from federation.log.keys import KIND as KEY_EVENT
+from federation.index.languages import WORD, folded_words
+from federation.index.query import Asked, Unit
+from federation.index.text import TextIndex
 from federation.records.kinds import in_language
-from federation.store.effects import COMPROMISED
-from federation.store.rows import Log, StoredEntry
-from federation.store.store import Store
-from federation.workers import Tools, Workers
 
-log = structlog.get_logger(__name__)
 MAX_LIMIT: Final = 100
 MAX_OFFSET: Final = 10_000
-_CHUNK: Final = 250
-BULK: Final = 2000
-"""Entries from which on worker processes build the documents."""
 _FACET_SIZE: Final = 400
+_SHORTEST_BEGINNING: Final = 2
+"""Letters after which something is suggested."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +68,8 @@ class FacetValue:
     label: str
     count: int
     selected: bool
+    depth: int = 0
+    """How many values it lies in: a strategy in its group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +82,16 @@ class Found:
     took_ms: float
     concepts: tuple[tuple[str, str], ...]
     """Words of the query and the label of a concept they were understood as."""
+    suggestion: str = ""
+    """What was perhaps meant, where a word is known to nobody and looks like one that the records have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What somebody may want to type: a text, and whether it is a concept or the title of a record of some kind."""
+
+    text: str
+    kind: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +99,12 @@ class _Plan:
     """A request as it is put to one state of the index."""
 
     request: Request
+    asked: Asked
     units: Sequence[Unit]
+    names: Sequence[Unit]
+    """Concepts that several words together look like."""
+    suggestion: str
     searcher: tantivy.Searcher
-    query: tantivy.Query
 
 
 class Search:
@@ -132,19 +139,46 @@ class Search:
             },
             took_ms=round((time.perf_counter() - started) * 1000, 2),
             concepts=tuple(self._understood(plan.units, request.language)),
+            suggestion=plan.suggestion,
         )
 
     def _plan(self, request: Request) -> _Plan:
-        units = queries.understand(request.text, request.language, self._index.concepts)
-        query = queries.build(units, request.filters, request.language, self._index.schema)
-        if not units and request.text.strip():
-            query = tantivy.Query.empty_query()  # something was asked for, and no word of it can be found
-        return _Plan(request, units, self._index.searcher(), query)
+        asked = Asked.read(request.text)
+        reading = queries.Understanding(self._index.concepts, self._index.words, request.language)
+        units = reading.units(asked.text)
+        searcher = self._index.searcher()
+        suggestion = queries.corrected(request.text, units, lambda word: self._stands(word, searcher))
+        return _Plan(request, asked, units, reading.names(units), suggestion, searcher)
+
+    def _stands(self, word: str, searcher: tantivy.Searcher) -> bool:
+        """Whether a record has a folded word; the index also knows those of records that are gone."""
+        query = tantivy.Query.term_query(self._index.schema, "exact", word, "basic")
+        return bool(searcher.search(query, 1, False).hits)
+
+    def _query(self, plan: _Plan, without: str = "") -> tantivy.Query:
+        asked, request = plan.asked, plan.request
+        if not plan.units and not asked.without and request.text.strip():
+            return tantivy.Query.empty_query()  # something was asked for, and no word of it can be found
+        filters = {name: values for name, values in request.filters.items() if name != without}
+        query = queries.build(
+            plan.units, plan.names, asked, filters, request.language, self._index.schema, self._index.concepts.numbers
+        )
+        return self.lifted(query) if plan.units else query
+
+    def lifted(self, query: tantivy.Query) -> tantivy.Query:
+        """The same records, those with measured results and lessons learned a little higher."""
+        clauses = [(tantivy.Occur.Must, query)]
+        for name, value, lift in ranking.LIFTS:
+            term = tantivy.Query.term_query(self._index.schema, facet_field(name), value, "basic")
+            clauses.append((tantivy.Occur.Should, tantivy.Query.const_score_query(term, lift)))
+        return tantivy.Query.boolean_query(clauses)
 
     def _understood(self, units: Sequence[Unit], language: str) -> Iterator[tuple[str, str]]:
         for unit in units:
-            for iri in unit.concepts:
-                yield unit.surface, self._vocabulary.label(iri, language)
+            sure = [each.concept for each in unit.linked if each.weight == 1.0]
+            # A code list says more than the lexicon, which only says the word again.
+            for iri in [iri for iri in sure if not is_meaning(iri)] or sure[:1]:
+                yield unit.surface, self._index.concepts.label(iri, language)
 
     async def referring(self, iri: str, most: int, language: str) -> list[Hit]:
         """The records that refer to one, newest first, with titles in a language where they have it."""
@@ -157,6 +191,41 @@ class Search:
         explainer = Explainer((), self._index.concepts, language)
         found = (displayed(searcher.doc(address), self._index.concepts) for _, address in result.hits)
         return [self._hit(each, explainer, language, 0.0) for each in found]
+
+    async def similar(self, iri: str, most: int, language: str) -> list[Hit]:
+        """The records most like one, in whatever language: those that share most of what few others are about."""
+        return await asyncio.to_thread(self._similar, iri, most, language)
+
+    def _similar(self, iri: str, most: int, language: str) -> list[Hit]:
+        searcher, schema, concepts = self._index.searcher(), self._index.schema, self._index.concepts
+        key = tantivy.Query.term_query(schema, "key", iri, "basic")
+        found = searcher.search(key, 1, False).hits
+        if not found:
+            return []
+        one = displayed(searcher.doc(found[0][1]), concepts)
+        query = queries.like(one["tagged"], _named(one, concepts), one["title"], concepts, schema)
+        wanted = [(tantivy.Occur.Must, query), (tantivy.Occur.MustNot, key)]
+        explainer = Explainer((), concepts, language)
+        hits = searcher.search(tantivy.Query.boolean_query(wanted), most, False).hits
+        shown = ((score, displayed(searcher.doc(address), concepts)) for score, address in hits)
+        return [self._hit(each, explainer, language, float(score)) for score, each in shown]
+
+    async def complete(self, beginning: str, language: str, most: int = 10) -> list[Completion]:
+        """What may be meant by the beginning of a query: concepts, records by title, organisations."""
+        return await asyncio.to_thread(self._complete, beginning[: queries.MAX_TEXT], language, most)
+
+    def _complete(self, beginning: str, language: str, most: int) -> list[Completion]:
+        typed = dict.fromkeys((beginning, queries.restored(beginning, language)))
+        beginnings = [form for form in dict.fromkeys(map(folded_words, typed)) if len(form) >= _SHORTEST_BEGINNING]
+        concepts, searcher = self._index.concepts, self._index.searcher()
+        found = [Completion(text, "concept") for each in beginnings for text in concepts.beginning_with(each, language)]
+        for each in beginnings:
+            query = queries.beginning_with(each, self._index.schema)
+            for _, address in searcher.search(query, 5 * most, False).hits:
+                display = displayed(searcher.doc(address), concepts)
+                if any(f" {each}" in f" {folded_words(title)}" for title in display["title"].values()):
+                    found.append(Completion(in_language(display["title"], language)[1], display["kind"]))
+        return list(dict.fromkeys(found))[:most]
 
     # Facets
 
@@ -172,10 +241,7 @@ class Search:
     def _counts(self, plan: _Plan, names: Sequence[str], without: str) -> dict[str, dict[str, int]]:
         if not names:
             return {}
-        query = plan.query
-        if without and (plan.units or not plan.request.text.strip()):
-            request = plan.request
-            query = queries.build(plan.units, request.filters, request.language, self._index.schema, without=without)
+        query = self._query(plan, without)
         asked = {name: {"terms": {"field": facet_field(name), "size": _FACET_SIZE}} for name in names}
         answer: dict[str, Any] = plan.searcher.aggregate(query, asked)
         return {name: {bucket["key"]: int(bucket["doc_count"]) for bucket in answer[name]["buckets"]} for name in names}
@@ -186,8 +252,29 @@ class Search:
         ordered = sorted(every.items(), key=lambda pair: (-pair[1], pair[0]))
         if name == "year":
             ordered = sorted(every.items(), reverse=True)
-        for value, count in ordered:
-            yield FacetValue(value, self.value_label(name, value, request.language), count, value in chosen)
+        for value, depth in self._as_tree(name, [value for value, _ in ordered]):
+            label = self.value_label(name, value, request.language)
+            yield FacetValue(value, label, every[value], value in chosen, depth)
+
+    def _as_tree(self, name: str, values: Sequence[str]) -> Iterator[tuple[str, int]]:
+        """Values in their order, each behind the one it lies in, and how deep it lies."""
+        within: dict[str, str | None] = {}
+        for scheme in (each for each in self._vocabulary.schemes.values() if each.facet == name):
+            for concept in scheme.concepts.values():
+                above = (scheme.concepts[iri].code for iri in concept.broader if iri in scheme.concepts)
+                within[concept.code] = next(above, None)
+        there = set(values)
+        below: dict[str | None, list[str]] = {}
+        for value in values:
+            parent = within.get(value)
+            below.setdefault(parent if parent in there else None, []).append(value)
+
+        def tree(parent: str | None, depth: int) -> Iterator[tuple[str, int]]:
+            for value in below.get(parent, ()):
+                yield value, depth
+                yield from tree(value, depth + 1)
+
+        return tree(None, 0)
 
     def value_label(self, name: str, value: str, language: str) -> str:
         """The name of a facet's value in a language; the value itself where it has none."""
@@ -228,8 +315,10 @@ class Search:
     def _hits(self, plan: _Plan) -> tuple[int, list[Hit]]:
         request, searcher = plan.request, plan.searcher
         order = None if plan.units else "published"
-        result = searcher.search(plan.query, max(request.limit, 1), True, order_by_field=order, offset=request.offset)
-        explainer = Explainer(plan.units, self._index.concepts, request.language)
+        result = searcher.search(
+            self._query(plan), max(request.limit, 1), True, order_by_field=order, offset=request.offset
+        )
+        explainer = Explainer(plan.units, self._index.concepts, request.language, plan.names)
         hits = []
         for score, address in result.hits[: request.limit]:
             display = displayed(searcher.doc(address), self._index.concepts)
@@ -258,135 +347,13 @@ class Search:
         )
 
 
+def _named(display: Mapping[str, Any], concepts: Concepts) -> list[str]:
+    """The concepts that the texts of a record name."""
+    texts = [(tag, text) for role in ("title", "text") for tag, text in display[role].items()]
+    return list(
+        {iri: None for tag, text in texts for iri in concepts.named(concepts.forms(WORD.findall(text), tag), tag)}
+    )
+
+
 def _total(result: tantivy.SearchResult) -> int:
     return int(getattr(result, "count") or 0)  # noqa: B009 - the stubs of tantivy do not know it
-
-
-# Following the logs
-
-
-def documents_of(tools: Tools, sources: Sequence[Source]) -> list[tuple[str, dict[str, Any] | None] | None]:
-    """Index documents of some entries. Pure; runs in a worker."""
-    return [document(source, tools.concepts) for source in sources]
-
-
-class Follower:
-    """Keeps a text index in step with the logs of a store."""
-
-    def __init__(self, store: Store, index: TextIndex, workers: Workers) -> None:
-        self._store = store
-        self._index = index
-        self._workers = workers
-        self._following = asyncio.Lock()
-
-    async def catch_up(self, progress: Any = None) -> int:
-        """Index what is visible and not indexed yet; how many entries that were.
-
-        Where another process writes the same index, its work is picked up instead.
-        """
-        async with self._following:
-            logs = await self._store.logs()
-            behind = {each.did: each for each in logs if self._index.positions.get(each.did, 0) < each.verified_size}
-            try:
-                done = await self._index_logs(behind, dict(self._index.positions), progress) if behind else 0
-                if self._index.soiled:
-                    await self._make_anew(logs, None)
-                return done
-            except Unavailable:
-                await asyncio.to_thread(self._index.refresh)
-                return 0
-
-    async def behind(self) -> int:
-        """Visible entries that are not indexed yet."""
-        positions = self._index.positions
-        return sum(max(log.verified_size - positions.get(log.did, 0), 0) for log in await self._store.logs())
-
-    async def recount(self) -> bool:
-        """Count the documents of the index against the records of the logs, and make it anew where they differ.
-
-        Says whether they did. An index that is behind is left to ``catch_up``.
-        """
-        async with self._following:
-            logs = await self._store.logs()
-            counts = [await self._store.counts(each.id) for each in logs]
-            sizes = {each.did: each.verified_size for each in await self._store.logs()}
-            if any(self._index.positions.get(did, 0) != size for did, size in sizes.items()):
-                return False
-            known = [kind.name for kind in self._index.concepts.vocabulary.authored]
-            records = sum(each.get(name, 0) for each in counts for name in known)
-            documents = self._index.searcher().num_docs
-            if documents == records:
-                return False
-            log.error("the index does not hold what the logs do; it is made anew", records=records, documents=documents)
-            await self._make_anew(logs, None)
-            return True
-
-    async def rebuild(self, progress: Any = None) -> int:
-        """Make the index anew from the logs; until that is done, everybody searches the old one."""
-        async with self._following:
-            return await self._make_anew(await self._store.logs(), progress)
-
-    async def _make_anew(self, logs: Sequence[Log], progress: Any) -> int:
-        await asyncio.to_thread(self._index.begin_anew)
-        done = await self._index_logs({log.did: log for log in logs}, {}, progress)
-        await asyncio.to_thread(self._index.collect)
-        return done
-
-    async def _index_logs(self, behind: Mapping[str, Log], positions: dict[str, int], progress: Any) -> int:
-        before = dict(positions)
-        total = sum(log.verified_size - positions.get(did, 0) for did, log in behind.items())
-        done, soiled = 0, False
-        waiting: deque[tuple[str, int, asyncio.Task[list[Any]]]] = deque()
-        chunks = (
-            (did, log, start)
-            for did, log in behind.items()
-            for start in range(positions.get(did, 0), log.verified_size, _CHUNK)
-        )
-        ahead = self._workers.width + 1 if total > BULK else 1
-        try:
-            while True:
-                for did, log, start in islice(chunks, ahead - len(waiting)):
-                    stop = min(start + _CHUNK, log.verified_size)
-                    task = asyncio.create_task(self._documents(log, start, stop, bulk=total > BULK))
-                    waiting.append((did, stop, task))
-                if not waiting:
-                    break
-                did, stop, task = waiting.popleft()
-                await asyncio.to_thread(self._index.add, await task)
-                done += stop - max(positions.get(did, 0), 0)
-                positions[did] = stop
-                if progress is not None:
-                    progress(done, total)
-        finally:
-            for _, _, task in waiting:
-                task.cancel()
-            await asyncio.gather(*(task for _, _, task in waiting), return_exceptions=True)
-        for did, log in behind.items():
-            erased = await self._store.erasures(log.id)
-            soiled |= any(at < before.get(did, 0) <= by for at, by in erased.items())
-        await asyncio.to_thread(self._index.commit, positions, soiled=soiled)
-        return done
-
-    async def _documents(self, log: Log, start: int, stop: int, *, bulk: bool) -> list[Any]:
-        entries = await self._store.entries(log.id, start, stop)
-        shown: list[StoredEntry] = []
-        gone: list[str] = []
-        for each in entries:
-            if each.kind == KEY_EVENT:
-                hidden = await self._hidden_by(log, each)
-                current = await self._store.currents(hidden, log.id)
-                gone += [record for record in hidden if record not in current]
-                shown += current.values()
-            elif not each.quarantine:
-                shown.append(each)
-        sources = [Source(log.id, each.position, log.name, log.own, each.published, each.signed.body) for each in shown]
-        documents: list[Any] = await self._workers.run(documents_of, sources, bulk=bulk)
-        return [*documents, *((record, None) for record in gone)]
-
-    async def _hidden_by(self, log: Log, entry: StoredEntry) -> list[str]:
-        """The records of which a key event hides versions that a stolen key signed."""
-        effect = effect_of(entry.position, entry.record, entry.kind, entry.signed.body)
-        if effect is None or effect.compromised_from is None:
-            return []
-        suspect = await self._store.entries(log.id, effect.compromised_from, entry.position)
-        return list(dict.fromkeys(each.record for each in suspect if each.quarantine == COMPROMISED))

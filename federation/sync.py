@@ -3,7 +3,7 @@
 A pull asks for the peer's checkpoint; if nothing is new, that one request was all. Otherwise it walks
 the feed from the cursor, lets every page be judged (in worker processes when there are many), keeps
 page and cursor in one transaction, and makes the entries visible only when their root equals the
-checkpoint it began with. Whatever fails leaves the cursor where the last whole page put it.
+checkpoint it is heading for. Whatever fails leaves the cursor where the last whole page put it.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ import asyncio
 import random
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 import structlog
 
+from federation import goals, quotas
 from federation.clocks import Clocks
 from federation.config import PeerConfig
 from federation.errors import (
     BadCheckpoint,
-    BadErasure,
     Conflict,
     FederationError,
     Forked,
@@ -36,6 +36,7 @@ from federation.errors import (
     Withheld,
     WrongTime,
 )
+from federation.goals import Copier, Goal
 from federation.gossip import Contradiction, Gossip
 from federation.harvest import Harvester, Progress, asked
 from federation.limits import Limits
@@ -44,15 +45,15 @@ from federation.log import did as dids
 from federation.log import forks
 from federation.log.checkpoint import Checkpoint
 from federation.log.forks import Told
-from federation.log.keys import Keys, fingerprint
-from federation.log.trust import understood
-from federation.ownlog import Clock, timestamp
+from federation.log.keys import Keys
+from federation.log.trust import UNREADABLE, understood
+from federation.ownlog import Clock, Guard, timestamp
 from federation.peers.transport import Transport
 from federation.records import jsonld
 from federation.store.locks import held
-from federation.store.rows import Log, PeerState
+from federation.store.rows import Day, Log, PeerState, StoredEntry
 from federation.store.store import Store
-from federation.workers import Workers
+from federation.workers import Tools, Workers
 
 STALE_AFTER: Final = timedelta(hours=72)
 """A checkpoint older than this means that the peer has stopped, or that somebody holds newer ones back."""
@@ -89,6 +90,8 @@ _FORKED: Final = (
 )
 _NO_ROOM: Final = "The disk has {free:,} bytes left. Nothing is taken from peers until there is more (reserve_bytes)."
 _GOES_ON: Final = "There is more than one run may take; the next one goes on."
+_DOUBTFUL: Final = ("unknown-kind", "invalid-record", UNREADABLE)
+"""Why entries are kept aside that a newer version of this program may understand."""
 STATES: Final[Mapping[type[FederationError], str]] = {
     PeerUnreachable: "unreachable",
     Regressed: "regressed",
@@ -113,9 +116,11 @@ class Syncer:
         limits: Limits,
         locks: Path,
         clock: Clock,
+        guard: Guard | None = None,
     ) -> None:
+        """``guard`` is told when the own log turns out to be forked; there is none where no log is written."""
         self._store = store
-        self._harvester = harvester
+        self._copier = Copier(store, harvester, clock)
         self._transport = transport
         self._gossip = gossip
         self._workers = workers
@@ -123,6 +128,7 @@ class Syncer:
         self._locks = locks
         self._clock = clock
         self._clocks = Clocks(clock)
+        self._guard = guard
 
     async def pull(self, peer: PeerConfig, progress: Progress = lambda held, total: None) -> Pulled:
         """Bring our copy of a peer's log up to date. Never raises for what the peer did: see the state.
@@ -147,6 +153,7 @@ class Syncer:
             # Found through a third node while this pull went on: whatever it came to, that stands.
             verdict = _Verdict(current.state, current.reason, current.detail)
         now = timestamp(self._clock())
+        verdict = self._with_quota(peer, verdict, before.on(now[:10]), current.on(now[:10]))
         # One write for all that was learned: a poll that finds nothing new has a price on every node.
         values = {**learned, **verdict.values, "state": verdict.state, "reason": verdict.reason}
         values["detail"] = verdict.detail
@@ -159,6 +166,15 @@ class Syncer:
         log.info("pull", peer=peer.name, state=verdict.state, held=held, added=added, **told)
         return Pulled(peer.name, verdict.state, added, held, verdict.reason, verdict.detail)
 
+    def _with_quota(self, peer: PeerConfig, verdict: _Verdict, before: Day, after: Day) -> _Verdict:
+        """A verdict that also says when the day's quota is used up, or nearly; the log says the latter once a day."""
+        said = quotas.told(self._limits, after)
+        if not said or verdict.state not in ("active", "lagging"):
+            return verdict
+        if quotas.used(self._limits, before) < quotas.ALARM:
+            log.warning("a peer has brought most of what it may on one day", peer=peer.name, detail=said)
+        return replace(verdict, detail=f"{verdict.detail} {said}".strip())
+
     async def _attempt(
         self, peer: PeerConfig, entry: Log, before: PeerState, learned: dict[str, str | int], progress: Progress
     ) -> _Verdict:
@@ -168,7 +184,7 @@ class Syncer:
             return _Verdict(before.state, before.reason, before.detail)
         try:
             async with asyncio.timeout(self._limits.run_seconds):
-                reached, seen, hint = await self._catch_up(peer, entry, before, learned, progress)
+                unread, seen, hint = await self._catch_up(peer, entry, before, learned, progress)
                 for each in await self._gossip.listen(peer, hint):
                     await self._contradicted(each)
         except TimeoutError:
@@ -190,14 +206,16 @@ class Syncer:
         if seen.age(now) > STALE_AFTER.total_seconds():
             detail = f"Its log was last signed at {timestamp(seen.at)}. Ask the peer whether its node runs."
             return _Verdict("stale", "old-checkpoint", detail, done)
-        if not reached:
-            return _Verdict("lagging", "run-limit", _GOES_ON, done)
+        if unread:
+            return _Verdict("lagging", unread, _GOES_ON if unread == "run-limit" else "", done)
         return _Verdict("active", "", "", done)
 
     async def _contradicted(self, found: Contradiction) -> None:
         """Note a fork that was found by comparing with others."""
         if found.log.own:
             log.error("two signed histories of this node's own log exist", evidence=found.evidence)
+            if self._guard is not None:
+                await asyncio.to_thread(self._guard.accuse, found.evidence)
             return
         state = (await self._store.peer_states())[found.log.id]
         if state.reason == Forked.slug:
@@ -222,6 +240,7 @@ class Syncer:
         values: dict[str, str | int] = {"failures": failures, "next_attempt": due}
         if not isinstance(error, PeerUnreachable):
             values["evidence"] = f"{timestamp(self._clock())} {type(error).__name__}: {error}"
+            values["target"] = ""  # what its owner mends may be shorter than what was refused
         if isinstance(error, Forked):
             values["evidence"] = error.evidence
         return _Verdict(state, error.slug, str(error), values)
@@ -230,38 +249,33 @@ class Syncer:
 
     async def _catch_up(
         self, peer: PeerConfig, known: Log, before: PeerState, learned: dict[str, str | int], progress: Progress
-    ) -> tuple[bool, Checkpoint, str]:
+    ) -> tuple[str, Checkpoint, str]:
+        """Copy what is new: why that ended early (empty if it did not), the newest checkpoint, and its ``Log-Seen``."""
+        now = self._clock()
         answer = await self._transport.get(
             asked(peer, "/log/checkpoint"),
             accept="text/plain",
             etag=before.etag if known.verified_size == known.size else "",
             max_bytes=checkpoints.MAX_SIZE,
         )
-        self._clocks.heard(peer.name, answer.date)
+        if answer.date is not None:
+            learned |= {"ahead": round(self._clocks.heard(peer.name, answer.date)), "heard": timestamp(now)}
         text = answer.content.opened().decode("utf-8", "replace") if answer.status == 200 else known.checkpoint
         seen, keys = await self._verified(text, peer, known)
-        self._compare(seen, known, known.keys or keys)
+        kept = goals.read(before.target, seen.origin)
+        self._compare(seen, known, known.keys or keys, kept)
         if seen.size < known.size:
             # Entries beyond the checkpoint were never proved; the peer may have taken them back.
-            known = await self._store.drop_pending(known.id)
+            known, kept = await self._store.drop_pending(known.id), None
         learned["claimed_size"] = seen.size
-        if seen.size > known.size:
-            await self._store.update_peer(known.id, claimed_size=seen.size)  # how much there is to come
-            reached = await self._follow(peer, known, seen, keys, before.recovered, progress)
-        else:
-            reached = True
-        if reached and (seen.size > known.verified_size or seen.text != known.checkpoint):
-            try:
-                await self._store.confirm(known.id, size=seen.size, root=seen.root, checkpoint=seen.text)
-            except BadErasure:
-                await self._store.drop_pending(known.id)
-                raise
-            if known.verified_size == 0 and seen.size:
-                first = (await self._store.entries(known.id, 0, 1))[0]
-                await self._store.set_fingerprint(known.id, fingerprint(first.signed.body))
+        budget = quotas.budget(self._limits, before.on(timestamp(now)[:10]), first=known.verified_size == 0)
+        reached = await self._copier.reach(
+            peer, known, Goal(seen, keys), kept=kept, recovered=before.recovered, budget=budget, progress=progress
+        )
         if reached:
             learned["etag"] = answer.etag or before.etag
-        return reached, seen, answer.seen
+            return "", seen, answer.seen
+        return "quota" if budget.day_spent else "run-limit", seen, answer.seen
 
     async def _pointed(self, peer: PeerConfig) -> Keys:
         """The keys that a peer points to: its log must declare the same ones before anything of it is shown."""
@@ -288,7 +302,7 @@ class Syncer:
                 raise
             seen, keys = checkpoints.verify(text, origin=origin, key=newer.log_key()), newer
             if seen.size <= known.verified_size:
-                raise _other_keys(peer) from None
+                raise goals.other_keys(peer) from None
         else:
             if known.keys is not None and seen.size > known.size:
                 keys = await self._pointed(peer)
@@ -296,31 +310,25 @@ class Syncer:
             raise WrongTime(f"The checkpoint of {peer.name} is dated {timestamp(seen.at)}, in the future.")
         return seen, keys
 
-    def _compare(self, seen: Checkpoint, known: Log, keys: Keys) -> None:
+    def _compare(self, seen: Checkpoint, known: Log, keys: Keys, kept: Goal | None) -> None:
+        """Hold the newest checkpoint against the one that was verified, and the one that a pull is heading for."""
         if seen.size < known.verified_size:
             raise Regressed(
                 f"The log of {known.name} had {known.verified_size} entries and now shows {seen.size}.",
                 remedy="It was probably restored from a backup. What we hold stays; ask the peer.",
             )
+        earlier = None
         if seen.size == known.verified_size and seen.root != known.verified.root:
-            raise Forked(
-                _FORKED.format(name=known.name),
-                evidence=forks.written(known.did, self._told(known.checkpoint, keys), Told(seen, keys.log), ()),
-            )
+            earlier = self._told(known.checkpoint, keys)
+        elif kept is not None and seen.size == kept.size and seen.root != kept.checkpoint.root:
+            earlier = Told(kept.checkpoint, kept.keys.log)
+        if earlier is not None:
+            evidence = forks.written(known.did, earlier, Told(seen, keys.log), ())
+            raise Forked(_FORKED.format(name=known.name), evidence=evidence)
 
     def _told(self, text: str, keys: Keys) -> Told:
         origin = text.partition("\n")[0]
         return Told(checkpoints.verify(text, origin=origin, key=keys.log_key()), keys.log)
-
-    async def _follow(
-        self, peer: PeerConfig, known: Log, target: Checkpoint, keys: Keys, recovered: str, progress: Progress
-    ) -> bool:
-        """Copy the log up to a checkpoint; False when the run's budget of pages is spent."""
-        end = await self._harvester.follow(peer, known, target.size, recovered, progress)
-        if end.size == target.size and end.keys != keys:
-            await self._store.drop_pending(known.id)
-            raise _other_keys(peer)
-        return end.size == target.size
 
     async def reconsider(self) -> dict[str, int]:
         """Look again at what was kept aside for want of understanding: after an upgrade this node may know better.
@@ -331,21 +339,23 @@ class Syncer:
         dids = {each.id: each.did for each in await self._store.logs()}
         released: dict[int, list[int]] = {}
         for entry in await self._store.quarantined():
-            if entry.quarantine.startswith(("unknown-kind", "invalid-record")):
-                _, reason = understood(entry.signed.body, tools.vocabulary, tools.checks)
-                if not reason:
-                    released.setdefault(entry.log_id, []).append(entry.position)
+            if entry.quarantine.startswith(_DOUBTFUL) and _is_understood(entry, tools):
+                released.setdefault(entry.log_id, []).append(entry.position)
         for log_id, positions in released.items():
             await self._store.release(log_id, positions)
             log.info("released", log=dids[log_id], entries=len(positions))
         return {dids[log_id]: min(positions) for log_id, positions in released.items()}
 
 
-def _other_keys(peer: PeerConfig) -> KeyMismatch:
-    return KeyMismatch(
-        f"{peer.name} shows keys that are not those its log declares.",
-        remedy="Nothing is taken from it until a coordinator has spoken with theirs.",
-    )
+def _is_understood(entry: StoredEntry, tools: Tools) -> bool:
+    try:
+        _, reason = understood(entry.signed.body, tools.vocabulary, tools.checks)
+    except FederationError:
+        return False  # it was kept because our reader failed; now it is found to be no record
+    except Exception:
+        log.exception("an entry still crashes the reader", log=entry.log_id, position=entry.position)
+        return False
+    return not reason
 
 
 def backoff(every: float, failures: int, spread: Callable[[], float] = random.random) -> float:

@@ -18,10 +18,12 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import asynccontextmanager
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Final, TypeVar, TypeVarTuple, Unpack
 
 from federation.errors import Unavailable
 from federation.index.concepts import Concepts
+from federation.index.lexicon import lexicon_files
 from federation.records.kinds import Vocabulary
 from federation.records.shacl import Shacl
 from federation.records.shapes import Checks
@@ -52,6 +54,17 @@ class Tools:
     def shacl(self) -> Shacl:
         return Shacl(self.vocabulary)
 
+
+def tools_of(vocabulary: Vocabulary) -> Tools:
+    """The tools of a vocabulary, made once for as long as its lexicon stays as it is."""
+    files = tuple((path, path.stat().st_mtime_ns) for path in lexicon_files(vocabulary.folder))
+    known = _MADE.get(vocabulary.folder)
+    if known is None or known[0] != files or known[1].vocabulary is not vocabulary:
+        known = _MADE[vocabulary.folder] = (files, Tools(vocabulary))
+    return known[1]
+
+
+_MADE: Final[dict[Path, tuple[object, Tools]]] = {}
 
 # A worker process has one set of tools for its whole life; a process pool offers no other place for it.
 _tools: Tools | None = None

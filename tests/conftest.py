@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +152,19 @@ class TestNode:
 StartNode = Callable[..., Any]
 
 
+def date_by(app: web.Application, clock: Callable[[], datetime]) -> None:
+    """Let a server date its answers by a clock of the test: nodes compare theirs with it."""
+
+    @web.middleware
+    async def dated(request: web.Request, handler: Any) -> web.StreamResponse:
+        response: web.StreamResponse = await handler(request)
+        if not response.prepared:
+            response.headers.setdefault("Date", format_datetime(clock(), usegmt=True))
+        return response
+
+    app.middlewares.insert(0, dated)
+
+
 @pytest.fixture
 async def start_node(tmp_path: Path, clock: FakeClock, tools: Tools) -> AsyncIterator[StartNode]:
     """Start nodes: ``await start_node("flanders", peers=[other_base], vocabulary=folder, …)``.
@@ -179,6 +193,7 @@ async def start_node(tmp_path: Path, clock: FakeClock, tools: Tools) -> AsyncIte
             own = await stack.enter_async_context(AsyncExitStack())
             opened = await own.enter_async_context(nodes.open_node(config, clock=clock, width=1, tools=shared))
             app = nodes.application(opened)
+            date_by(app, clock)
             runner = runner_of(app)
             await runner.setup()
             own.push_async_callback(runner.cleanup)
@@ -198,6 +213,7 @@ async def peer(vocabulary: Vocabulary, clock: FakeClock) -> AsyncIterator[Any]:
     simulated = SimulatedPeer(f"http://localhost:{port}", vocabulary, clock)
     app = web.Application()
     app.router.add_get("/{path:.*}", simulated.handle)
+    date_by(app, lambda: simulated.clock())  # noqa: PLW0108 - tests give it another clock
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port).start()

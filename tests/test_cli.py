@@ -32,8 +32,10 @@ from aiohttp import web
 from federation import __version__, cli, node, terminal
 from federation import config as configs
 from federation.cli import commands
-from federation.errors import Exit
+from federation.errors import Exit, StorageFailed
 from federation.log import checkpoint as checkpoints
+from federation.log import forks
+from federation.log.forks import Told
 from federation.log.merkle import Frontier
 from federation.records.proof import verify
 from federation.workers import Tools
@@ -210,7 +212,7 @@ def test_a_command_that_does_not_exist_is_a_wrong_use(procirc: Run, args: list[s
 
 def test_a_new_node_is_set_up(procirc: Run, tmp_path: Path):
     toml = write_config(tmp_path)
-    ran = procirc("init", "--config", toml, "--json")
+    ran = procirc("init", "--leave-recovery-key", "--config", toml, "--json")
     assert ran.code == 0
     assert ran.json["did"].startswith("did:web:localhost%3A")
     assert ran.json["data"] == str(tmp_path / "data")
@@ -220,7 +222,7 @@ def test_a_new_node_is_set_up(procirc: Run, tmp_path: Path):
 def test_setting_up_again_changes_nothing(procirc: Run, home: Path, toml: Path):
     files = [*(home / "data" / "keys").iterdir(), home / "data" / "api.token"]
     before = {path: path.read_bytes() for path in files}
-    ran = procirc("init", "--config", toml)
+    ran = procirc("init", "--leave-recovery-key", "--config", toml)
     assert ran.code == 0
     assert {path: path.read_bytes() for path in files} == before
     assert entries(home) == 2
@@ -238,7 +240,7 @@ def test_setting_up_after_it_was_cut_short_completes_it(procirc: Run, home: Path
     key = (home / "data" / "keys" / "record.key").read_bytes()
     for path in (*(home / "data").glob("node.sqlite*"), home / "data" / "checkpoint"):
         path.unlink()
-    assert procirc("init", "--config", toml).code == 0
+    assert procirc("init", "--leave-recovery-key", "--config", toml).code == 0
     assert (home / "data" / "keys" / "record.key").read_bytes() == key
     assert entries(home) == 1
 
@@ -246,7 +248,7 @@ def test_setting_up_after_it_was_cut_short_completes_it(procirc: Run, home: Path
 def test_a_lost_database_is_not_replaced_by_an_empty_one(procirc: Run, home: Path, toml: Path):
     for path in (home / "data").glob("node.sqlite*"):
         path.unlink()
-    ran = procirc("init", "--config", toml)
+    ran = procirc("init", "--leave-recovery-key", "--config", toml)
     assert (ran.code, "has signed 2 before" in ran.said) == (Exit.STORAGE, True)
 
 
@@ -259,6 +261,35 @@ def test_a_node_that_has_lost_entries_for_good_resumes_when_a_person_says_so(pro
     assert (ran.code, "signed 7 entries" in ran.said) == (0, True)
     assert procirc("withdraw", "pilot/mill", "--reason", "x", "--config", toml).code == 0
     assert procirc("resume", "--config", toml).said == "This node writes to its log."
+
+
+def test_a_node_with_two_histories_resumes_only_when_a_person_accepts_that(procirc: Run, home: Path, toml: Path):
+    settings = configs.load(toml)
+    lines = (home / "data" / "checkpoint").read_text()
+
+    async def accuse() -> None:
+        async with node.open_node(settings) as opened:
+            own = await opened.store.log(opened.log.id)
+            key = opened.keyring.private(own.keys).log
+            origin = lines.partition("\n")[0]
+            other = checkpoints.verify(
+                checkpoints.sign(origin, 2, b"2" * 32, key, now=node.now()), origin=origin, key=key.public_key()
+            )
+            mine = checkpoints.verify(own.checkpoint, origin=origin, key=key.public_key())
+            public = own.keys.log
+            opened.guard.accuse(forks.written(own.did, Told(mine, public), Told(other, public), ()))
+
+    asyncio.run(accuse())
+    withdraw = ("withdraw", "pilot/mill", "--reason", "x", "--config", toml)
+    assert procirc(*withdraw).code == Exit.STORAGE
+    assert procirc("verify", home / "data" / "own-fork.json").code == 0
+    ran = procirc("resume", "--yes", "--config", toml)
+    assert (ran.code, "--accept-fork" in ran.said) == (Exit.STORAGE, True)
+    assert procirc(*withdraw).code == Exit.STORAGE
+    ran = procirc("resume", "--accept-fork", "--yes", "--config", toml)
+    assert (ran.code, "own-fork-1.json" in ran.said) == (0, True)
+    assert procirc(*withdraw).code == 0
+    assert procirc("verify", home / "data" / "own-fork-1.json").code == 0
 
 
 # Keys
@@ -275,14 +306,15 @@ def test_a_missing_key_is_named_with_what_to_do(procirc: Run, home: Path, toml: 
 
 def test_setting_up_does_not_replace_the_key_of_a_log_that_has_one(procirc: Run, home: Path, toml: Path):
     (home / "data" / "keys" / "record.key").unlink()
-    ran = procirc("init", "--config", toml)
+    ran = procirc("init", "--leave-recovery-key", "--config", toml)
     assert ran.code == Exit.CONFIGURATION
     assert "put the file back" in ran.said
 
 
 def test_the_log_key_of_a_log_that_has_one_is_not_replaced_either(procirc: Run, home: Path, toml: Path):
     (home / "data" / "keys" / "log.key").unlink()
-    assert procirc("init", "--config", toml).code == Exit.CONFIGURATION
+    ran = procirc("init", "--leave-recovery-key", "--config", toml)
+    assert (ran.code, "log.key" in ran.said) == (Exit.CONFIGURATION, True)
 
 
 def test_setting_up_again_makes_no_other_key_once_the_next_one_is_in_its_safe(procirc: Run, home: Path, toml: Path):
@@ -774,7 +806,7 @@ def test_data_of_a_newer_version_is_refused_unchanged(procirc: Run, home: Path, 
 
 def test_a_data_directory_below_a_file_is_named(procirc: Run, tmp_path: Path):
     (tmp_path / "file").write_text("")
-    ran = procirc("init", "--config", write_config(tmp_path, data="file/data"))
+    ran = procirc("init", "--leave-recovery-key", "--config", write_config(tmp_path, data="file/data"))
     assert ran.code == Exit.STORAGE
     assert "Choose another directory" in ran.said
 
@@ -782,7 +814,7 @@ def test_a_data_directory_below_a_file_is_named(procirc: Run, tmp_path: Path):
 def test_keys_that_cannot_be_written_are_a_failure_in_words(procirc: Run, tmp_path: Path):
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "keys").write_text("")
-    ran = procirc("init", "--config", write_config(tmp_path))
+    ran = procirc("init", "--leave-recovery-key", "--config", write_config(tmp_path))
     assert ran.code == Exit.STORAGE
     assert "keys" in ran.said
 
@@ -925,6 +957,18 @@ def test_a_record_is_erased_and_one_sees_who_has_not_followed(procirc: Run, home
     assert (row["done"], row["waiting"], row["position"]) == ([], ["denmark"], 2)
 
 
+def test_an_erasure_whose_text_leaves_the_files_later_says_so(
+    procirc: Run, toml: Path, monkeypatch: pytest.MonkeyPatch
+):
+    async def refused(engine: object) -> bool:
+        raise StorageFailed("The database refused: disk full.")
+
+    monkeypatch.setattr("federation.store.store.scrub", refused)
+    ran = procirc("erase", "pilot/mill", "--reason", "Op verzoek", "--yes", "--config", toml)
+    assert (ran.code, "is erased" in ran.said, "the old text leaves" in ran.said) == (0, True, True)
+    assert procirc("erasures", "--config", toml, "--json").json[0]["overdue"] == []
+
+
 def test_nothing_is_erased_without_a_yes(procirc: Run, home: Path, toml: Path):
     ran = in_a_process("erase", "pilot/mill", "--reason", "x", "--config", str(toml), stdin="n\n")
     assert (ran.code, entries(home)) == (1, 2)
@@ -996,7 +1040,7 @@ def test_lost_keys_are_followed_by_new_ones(procirc: Run, home: Path, toml: Path
 def test_keys_can_be_kept_with_a_passphrase(procirc: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     config = write_config(tmp_path / "node")
     monkeypatch.setenv("PROCIRC_PASSPHRASE", "een lange zin")
-    assert procirc("init", "--config", config).code == 0
+    assert procirc("init", "--leave-recovery-key", "--config", config).code == 0
     for path in (tmp_path / "node" / "data" / "keys").iterdir():
         assert path.read_text().startswith("-----BEGIN ENCRYPTED PRIVATE KEY-----")
     assert procirc("keys", "show", "--config", config).code == 0
@@ -1010,6 +1054,41 @@ def test_setting_up_can_write_the_next_key_straight_to_a_safe(procirc: Run, tmp_
     config = write_config(tmp_path / "node")
     assert procirc("init", "--recovery-key", tmp_path / "safe.key", "--config", config).code == 0
     assert {path.name for path in (tmp_path / "node" / "data" / "keys").iterdir()} == {"record.key", "log.key"}
+    assert (tmp_path / "safe.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_setting_up_insists_on_a_place_for_the_next_key(procirc: Run, tmp_path: Path):
+    config = write_config(tmp_path / "node")
+    for options in ([], ["--json"]):
+        ran = procirc("init", "--config", config, *options)
+        assert (ran.code, "--recovery-key FILE" in ran.said) == (Exit.CONFIGURATION, True)
+        assert "--leave-recovery-key" in ran.said
+        assert not (tmp_path / "node" / "data").exists(), "nothing was set up"
+
+
+def test_the_next_key_is_written_outside_the_data_directory_and_over_nothing(procirc: Run, tmp_path: Path):
+    config = write_config(tmp_path / "node")
+    there = tmp_path / "there.key"
+    there.write_text("mine")
+    inside = tmp_path / "node" / "data" / "safe.key"
+    for target, code in (
+        (inside, Exit.INVALID_INPUT),
+        (there, Exit.CONFIGURATION),
+        (tmp_path / "a" / "b", Exit.STORAGE),
+    ):
+        assert procirc("init", "--recovery-key", target, "--config", config).code == code
+        assert not (tmp_path / "node" / "data").exists(), "nothing was set up"
+    assert there.read_text() == "mine"
+
+
+def test_a_terminal_is_asked_where_the_next_key_goes(procirc: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    config = write_config(tmp_path / "node")
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("typer.prompt", lambda *args, **options: str(tmp_path / "safe.key"))
+    assert procirc("init", "--config", config).code == 0
+    assert (tmp_path / "safe.key").exists()
+    monkeypatch.setattr("typer.prompt", None)
+    assert procirc("init", "--config", config).code == 0, "it lies here no more, and nobody is asked"
 
 
 # Peers that are added

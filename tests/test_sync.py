@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from federation.errors import AddressRefused
+from federation.errors import AddressRefused, PeerUnreachable
 from federation.feed import PAGE
 from federation.limits import Limits
 from federation.log import forks
@@ -484,9 +484,10 @@ async def test_only_configured_peers_are_asked(peer):
 
 
 async def test_private_addresses_are_not_connected_to_unless_allowed(peer):
-    async with open_transport(origins={peer.base}, limits=QUICK, allow_private=False) as transport:
-        with pytest.raises(Exception, match=r"not a public address|cannot be reached"):
-            await transport.get(peer.base + "/feed", accept="text/plain")
+    base = peer.base.replace("http:", "https:")
+    async with open_transport(origins={base}, limits=QUICK, allow_private=False) as transport:
+        with pytest.raises(PeerUnreachable, match=r"not a public address|cannot be reached"):
+            await transport.get(base + "/feed", accept="text/plain")
     assert peer.requests == []
 
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any
+from dataclasses import asdict
+from typing import Annotated, Any, Final
 
 import typer
 from rich.markup import escape
 from rich.table import Table as Grid
 
+from federation import erasures as followed
 from federation import node
 from federation.cli.commands import DEFAULT_CONFIG, ConfigOption, JsonOption, app, load, run
 from federation.config import Config
 from federation.errors import InvalidRequest
-from federation.log.effects import ERASURE
 from federation.records.record import SLUG
 from federation.terminal import out, print_json
 
@@ -22,6 +23,11 @@ ReasonOption = Annotated[
     list[str],
     typer.Option("--reason", help="Why, for everybody to read: nl=Tekst, or plain text in the node's language."),
 ]
+LEFT: Final = (
+    "Done; the old text leaves the log file of the database later, as soon as nothing reads it and the disk has room. "
+    "A running node sees to it."
+)
+"""What is said of an erasure whose text could not yet be taken out of the files of the database."""
 
 
 @app.command()
@@ -34,7 +40,7 @@ def withdraw(
     """
     settings = load(config)
     iri, texts = _record(record, settings), _reasons(reason, settings)
-    position = run(_ended(settings, lambda opened: opened.own.withdraw(iri, texts)))
+    position, _ = run(_ended(settings, lambda opened: opened.own.withdraw(iri, texts)))
     if as_json:
         print_json({"record": iri, "position": position})
         return
@@ -57,20 +63,22 @@ def erase(
     iri, texts = _record(record, settings), _reasons(reason, settings)
     if not yes:
         typer.confirm(f"Every version of {iri} will be deleted here and at every peer, for good. Go on?", abort=True)
-    position = run(_ended(settings, lambda opened: opened.own.erase(iri, texts)))
+    position, left = run(_ended(settings, lambda opened: opened.own.erase(iri, texts)))
     if as_json:
-        print_json({"record": iri, "position": position})
+        print_json({"record": iri, "position": position, **({"warning": LEFT} if left else {})})
         return
     out.print(f"{escape(iri)} is erased (entry {position}).", soft_wrap=True)
+    if left:
+        out.print(f"[yellow]{LEFT}[/]", soft_wrap=True)
     out.print("`procirc erasures` shows which peers have followed. Backups made before still hold it: replace them.")
 
 
-async def _ended(settings: Config, end: Callable[[node.Node], Awaitable[int]]) -> int:
-    """Append an ending, and have it followed by the index."""
+async def _ended(settings: Config, end: Callable[[node.Node], Awaitable[int]]) -> tuple[int, bool]:
+    """Append an ending, and have it followed by the index; its position, and whether files still hold old text."""
     async with node.open_node(settings) as opened:
         position = await end(opened)
         await opened.follower.catch_up()
-        return position
+        return position, opened.store.soiled
 
 
 @app.command()
@@ -84,28 +92,19 @@ def erasures(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False)
     if not rows:
         out.print("This node has erased nothing.")
         return
-    grid = Grid("record", "since", "done by", "not yet by")
+    grid = Grid("record", "since", "done by", "not yet by", "overdue")
     for row in rows:
-        grid.add_row(escape(row["record"]), row["since"], ", ".join(row["done"]), ", ".join(row["waiting"]))
+        names = (", ".join(row[which]) for which in ("done", "waiting", "overdue"))
+        grid.add_row(escape(row["record"]), row["since"], *names)
     out.print(grid)
+    if any(row["overdue"] for row in rows):
+        out.print("[yellow]Overdue is what a peer has not followed in 72 hours: ask its coordinator.[/]")
 
 
 async def _erasures(settings: Config) -> list[dict[str, Any]]:
     async with node.open_node(settings) as opened:
-        own = await opened.store.log(opened.log.id)
-        # A peer that has verified a log beyond an erasure has carried it out: both are one transaction.
-        seen = {each.witness: each.size for each in await opened.store.witnesses.of(own.did)}
-        peers = {peer.did: peer.name for peer in await opened.peers()}
-        return [
-            {
-                "record": each.record,
-                "position": each.position,
-                "since": each.published,
-                "done": sorted(name for did, name in peers.items() if seen.get(did, 0) > each.position),
-                "waiting": sorted(name for did, name in peers.items() if seen.get(did, 0) <= each.position),
-            }
-            for each in await opened.store.of_kind(own.id, ERASURE)
-        ]
+        found = await followed.erasures(opened.store, opened.log.id, await opened.peers(), opened.clock())
+        return [asdict(each) for each in found]
 
 
 def _record(text: str, settings: Config) -> str:

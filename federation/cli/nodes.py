@@ -15,6 +15,7 @@ from federation import checks, custody, demo, node, proving
 from federation import config as configs
 from federation.cli.commands import DEFAULT_CONFIG, ConfigOption, JsonOption, app, load, run
 from federation.config import Config
+from federation.errors import Misconfigured, ReadOnly
 from federation.recovery import Guard
 from federation.terminal import out, print_json, progress_bar, set_up_logging
 
@@ -28,6 +29,13 @@ def init(
             "--recovery-key", help="Write the next key to this file on a medium for a safe, and nowhere else."
         ),
     ] = None,
+    leave: Annotated[
+        bool,
+        typer.Option(
+            "--leave-recovery-key",
+            help="Leave the next key on this machine: whoever breaks into it then has the keys of tomorrow as well.",
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Set up the data directory: keys, database, first log entry, API token. Safe to run again.
@@ -35,10 +43,15 @@ def init(
     The next key is what lets you change keys one day, after a theft too: it belongs into a safe, not on this machine.
     """
     settings = load(config)
+    here = custody.has_next_key(settings)
+    if here and recovery_key is None and not leave:
+        recovery_key = _asked(as_json=as_json)
+    if here and recovery_key is not None:
+        recovery_key = custody.target_of(settings, recovery_key)
     own = run(node.init(settings))
-    if recovery_key is None and not as_json and sys.stdin.isatty():
-        asked = typer.prompt("Where to write the next key (a file on a stick; empty: later)", default="")
-        recovery_key = Path(asked) if asked else None
+    if own.size == 0:
+        guard = Guard(settings.data)
+        raise ReadOnly(guard.reason(), remedy="Start the node: it fetches its log from its peers. Or restore a backup.")
     exported = run(_exported(settings, recovery_key)) if recovery_key is not None else None
     if as_json:
         print_json({"did": own.did, "data": str(settings.data), "fingerprint": own.fingerprint})
@@ -54,6 +67,18 @@ def init(
         "`procirc keys export MEDIUM` writes it to a medium for a safe; every start reminds you until then.",
         soft_wrap=True,
     )
+
+
+def _asked(*, as_json: bool) -> Path | None:
+    """Where a person wants the next key; None for later. Raises Misconfigured where nobody can be asked."""
+    if as_json or not sys.stdin.isatty():
+        raise Misconfigured(
+            "Nothing says where the next key is to be kept, with which you can change keys after a theft.",
+            remedy="Give a file on a medium for a safe with --recovery-key FILE. Without one, --leave-recovery-key "
+            "leaves it on this machine, where whoever steals the other keys finds it too.",
+        )
+    asked = typer.prompt("Where to write the next key (a file on a stick; empty: later)", default="")
+    return Path(asked) if asked else None
 
 
 async def _exported(settings: Config, target: Path) -> Path:
@@ -126,19 +151,29 @@ def rebuild(config: ConfigOption = DEFAULT_CONFIG) -> None:
 @app.command()
 def resume(
     config: ConfigOption = DEFAULT_CONFIG,
+    accept_fork: Annotated[
+        bool,
+        typer.Option("--accept-fork", help="Go on with the history that is here although another one is signed too."),
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Let a node write again that only reads since it may have lost entries of its own log.
+    """Let a node write again that only reads, since its log may have lost entries or has a second history.
 
     It asks the peers once more, and resumes by itself where their copies tell that nothing is missing. If entries
     are lost for good, going on makes a second history: peers that hold the first one stop following until their
-    coordinators have spoken with you.
+    coordinators have spoken with you. Where somebody has proved that two histories exist, only --accept-fork helps.
     """
     settings = load(config)
+    if (forked := Guard(settings.data).forked()) and not accept_fork:
+        raise ReadOnly(forked, remedy=Guard(settings.data).remedy())
+    if forked:
+        if not yes:
+            typer.confirm("Do you know how it came about, and do your peers? Go on with what is here?", abort=True)
+        out.print(f"The proof is kept in {escape(str(run(_accepted(settings))))}.", soft_wrap=True)
 
     async def ask() -> str:
         async with node.open_node(settings) as opened:
-            reason = opened.guard.reason()
+            reason = opened.guard.lost()
             return await opened.recovery.run(await opened.peers()) if reason else ""
 
     reason = run(ask())
@@ -150,6 +185,11 @@ def resume(
         typer.confirm("Are the missing entries lost for good, and do your peers know? Go on without them?", abort=True)
     Guard(settings.data).override()
     out.print("This node writes to its log again.")
+
+
+async def _accepted(settings: Config) -> Path:
+    async with node.open_node(settings) as opened:
+        return await opened.recovery.accept_fork()
 
 
 @app.command("check-config")

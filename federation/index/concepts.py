@@ -1,87 +1,360 @@
-"""Spotting concepts: the labels of the code lists, found in queries and texts.
+"""Spotting concepts: the labels of the code lists and the words of the lexicon, found in queries and texts.
 
-Labels are compared by stems in their own language, longest first. Expansion goes through concepts and
-never from word to word: in Danish *genbrug* is reuse and in Norwegian *gjenvinning* is recycling,
-which only the code lists know.
+Labels are compared by stems in their own language. Expansion goes through concepts and never from word
+to word: in Danish *genbrug* is reuse and in Norwegian *gjenvinning* is recycling, which only the code
+lists know.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final, NamedTuple
 
-from federation.index.languages import ANALYSED, UNKNOWN, Word, analysed_as, is_stop_word, words
-from federation.records.kinds import Vocabulary
+from federation.index.compounds import SHORTEST, Splitter
+from federation.index.grams import Alike
+from federation.index.languages import (
+    ANALYSED,
+    UNKNOWN,
+    WORD,
+    Word,
+    analysed_as,
+    fold,
+    is_stop_word,
+    stem,
+)
+from federation.index.lexicon import BASE, load_lexicon
+from federation.records.kinds import Vocabulary, in_language
 
-_LONGEST = 6
+_LONGEST: Final = 6
+"""Words of a label by which a concept is spotted."""
+_REMEMBERED: Final = 1 << 17
+"""Words of a language whose forms are kept at hand."""
+_FEW: Final = 4
+"""Concepts with a word in their labels, for the word to tell them."""
+_Labels = dict[tuple[str, ...], tuple[str, ...]]
+"""Concept IRIs by the stems of a label."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spotted:
-    """Words ``first`` ≤ i < ``last`` of a text, and the concepts they name."""
+    """Words ``first`` ≤ i < ``last`` of a text, and the concepts they name; ``part`` where only a part of one does."""
 
     first: int
     last: int
     concepts: tuple[str, ...]
+    part: bool = False
+
+
+class Label(NamedTuple):
+    """One way to say a concept in a language, word by word; ``general`` ones say nothing of a text."""
+
+    concept: str
+    language: str
+    """By whose rules it is read."""
+    text: str
+    general: bool
+    folded: tuple[str, ...]
+    stems: tuple[str, ...]
+    telling: tuple[bool, ...]
+    """Which of its words are no stop words."""
+
+
+class Form(NamedTuple):
+    """What is known of a word of a language: its forms, and the concepts that it names by itself or by its parts."""
+
+    folded: str
+    stem: str
+    parts: tuple[str, ...]
+    named: tuple[str, ...]
+    reach: int
+    """Words of the longest name of a concept that begins with it."""
 
 
 class Concepts:
-    """Every label of a vocabulary, ready to be found."""
+    """Every label of a vocabulary and its lexicon, ready to be found."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self.vocabulary = vocabulary
-        self.iris = sorted(vocabulary.concepts)
+        self._forms: dict[str, dict[str, Form]] = {tag: {} for tag in (*ANALYSED, UNKNOWN)}
+        self._plain: dict[str, dict[str, tuple[str, str, bool]]] = {}
+        self._looking_alike: dict[str, tuple[Alike, Mapping[str, tuple[str, ...]]]] = {}
+        self._told: dict[str, Mapping[str, tuple[tuple[str, float], ...]]] = {}
+        self._making = threading.Lock()
+        self._above: dict[str, frozenset[str]] = {}
+        self._lexicon = load_lexicon(vocabulary.folder)
+        self._meanings = {each.iri: each.labels for each in self._lexicon}
+        self._meanings |= {kind.iri: dict(kind.labels) for kind in vocabulary.authored}
+        self.iris = sorted([*vocabulary.concepts, *self._meanings])
         """Every concept; the index of one is its number, for as long as the vocabulary stays as it is."""
         self.numbers = {iri: number for number, iri in enumerate(self.iris)}
 
+    def label(self, iri: str, language: str) -> str:
+        """A concept's name in a language or the next best one."""
+        labels = self._meanings.get(iri)
+        return in_language(labels, language)[1] if labels is not None else self.vocabulary.label(iri, language)
+
     @cached_property
-    def _labels(self) -> Mapping[str, Mapping[tuple[str, ...], tuple[str, ...]]]:
-        """Concept IRIs by the stems of a label, by language."""
-        found: dict[str, dict[tuple[str, ...], list[str]]] = {tag: {} for tag in (*ANALYSED, UNKNOWN)}
+    def labels(self) -> tuple[Label, ...]:
+        """Every label by which concepts are spotted."""
+        return tuple(each for each in map(self._read, *zip(*self._texts(), strict=True)) if any(each.telling))
+
+    def _texts(self) -> Iterator[tuple[str, str, str, bool]]:
+        """Concept, language, text and whether it is general, of every label."""
         every = (scheme for scheme in self.vocabulary.schemes.values() if not scheme.unspotted)
         for concept in (concept for scheme in every for concept in scheme.concepts.values()):
-            labels = [(tag, text) for tag, text in concept.labels.items()]
-            labels += [(tag, text) for tag, texts in concept.alternatives.items() for text in texts]
-            for tag, text in labels:
-                stems = tuple(word.stem for word in words(text, tag))
-                if 0 < len(stems) <= _LONGEST and not _empty(text, tag):
-                    known = found[analysed_as(tag)].setdefault(stems, [])
-                    if concept.iri not in known:
-                        known.append(concept.iri)
-        return {tag: {stems: tuple(iris) for stems, iris in by.items()} for tag, by in found.items()}
+            yield from ((concept.iri, tag, text, False) for tag, text in concept.labels.items())
+            for tag, texts in concept.alternatives.items():
+                yield from ((concept.iri, tag, text, False) for text in texts)
+        for kind in self.vocabulary.authored:
+            # Whoever asks for lessons wants the kind; a text that has the word says nothing of its kind.
+            yield from ((kind.iri, tag, text, True) for tag, text in kind.labels.items())
+        for meaning in self._lexicon:
+            for tag, entries in meaning.entries.items():
+                yield from ((meaning.iri, tag, each.text, each.general) for each in entries)
 
-    def warm(self) -> None:
-        """Analyse every label now, so that the first searcher does not wait for it."""
-        _ = self._labels, self._narrower
+    def _read(self, concept: str, language: str, text: str, general: bool) -> Label:
+        rules = analysed_as(language)
+        known = self._plain.setdefault(rules, {})
+        forms = []
+        for word in WORD.findall(text):
+            if word not in known:
+                known[word] = (fold(word), stem(word, rules), not is_stop_word(word, rules))
+            forms.append(known[word])
+        folded, stems, telling = zip(*forms, strict=True) if forms else ((), (), ())
+        return Label(concept, rules, text, general, folded, stems, telling)
 
-    def spot(self, text: Sequence[Word], language: str) -> Iterator[Spotted]:
-        """The concepts that a text names in its own language: longest match first, none overlapping."""
-        labels = self._labels[analysed_as(language)]
+    @cached_property
+    def splitter(self) -> Splitter:
+        """Takes compounds apart into words of labels, definitions and lexicon."""
+        known: dict[str, set[str]] = {tag: set() for tag in ANALYSED}
+        definitions = (pair for concept in self.vocabulary.concepts.values() for pair in concept.definition.items())
+        for each in (*self.labels, *(self._read("", tag, text, True) for tag, text in definitions)):
+            if each.language != UNKNOWN:
+                words = zip(each.folded, each.telling, strict=True)
+                known[each.language].update(word for word, telling in words if telling and len(word) >= SHORTEST)
+        return Splitter({tag: frozenset(some) for tag, some in known.items()})
+
+    def analyse(self, text: str, language: str) -> list[Word]:
+        """The words of a text with the stems of their parts."""
+        matches = list(WORD.finditer(text))
+        forms = self.forms([match[0] for match in matches], language)
+        pairs = zip(matches, forms, strict=True)
+        return [Word(match.start(), match.end(), form.folded, form.stem, form.parts) for match, form in pairs]
+
+    def forms(self, words: Iterable[str], language: str) -> list[Form]:
+        """What is known of each word, in whatever text of a language it stands."""
+        rules = analysed_as(language)
+        known = self._forms[rules]
+        return [known.get(word) or self.form(word, rules) for word in words]
+
+    def form(self, word: str, rules: str) -> Form:
+        """What is known of a word by the rules of a language."""
+        known = self._forms[rules]
+        found = known.get(word)
+        if found is not None:
+            return found
+        if len(known) > _REMEMBERED:
+            known.clear()
+        folded, form = fold(word), stem(word, rules)
+        parts, labels = self.parts(folded, rules), self._spotting[1][rules]
+        runs = (parts[at : at + size] for size in range(len(parts), 0, -1) for at in range(len(parts) - size + 1))
+        # A stop word may have the stem of a label (Danish *har* and *hær*), and still says nothing of a text.
+        own = () if is_stop_word(word, rules) else labels.get((form,), ())
+        named = (*own, *(iri for run in runs for iri in labels.get(run, ())))
+        found = known[word] = Form(folded, form, parts, tuple(dict.fromkeys(named)), self._reach[rules].get(form, 0))
+        return found
+
+    def named(self, forms: Sequence[Form], language: str) -> dict[str, None]:
+        """The concepts that a text names in its own language, in the order in which it does.
+
+        As ``spot`` finds them, without where: every text that is indexed is read so.
+        """
+        found: dict[str, None] = {}
+        rules = analysed_as(language)
+        labels, pairs = self._spotting[1][rules], self._pairs[rules]
+        for at, form in enumerate(forms):
+            for iri in form.named:
+                found[iri] = None
+            if form.reach > 1 and (form.stem, forms[at + 1].stem if at + 1 < len(forms) else "") in pairs:
+                stems = tuple(each.stem for each in forms[at : at + form.reach])
+                for length in range(len(stems), 1, -1):
+                    for iri in labels.get(stems[:length], ()):
+                        found[iri] = None
+        return found
+
+    def parts(self, folded: str, rules: str) -> tuple[str, ...]:
+        """The stems of the parts of a compound, in order; empty for any other word."""
+        return tuple(stem(part, rules) for part in self.splitter.parts(folded, rules))
+
+    @cached_property
+    def _spotting(self) -> tuple[Mapping[str, _Labels], Mapping[str, _Labels]]:
+        """Concepts by the stems of their labels, by language: those for queries, and those for texts."""
+        queries: dict[str, dict[tuple[str, ...], dict[str, bool]]] = {tag: {} for tag in (*ANALYSED, UNKNOWN)}
+        for each in self.labels:
+            if len(each.stems) <= _LONGEST:
+                named = queries[each.language].setdefault(each.stems, {})
+                named[each.concept] = named.get(each.concept, True) and each.general
+        texts: dict[str, _Labels] = {}
+        for tag, by in queries.items():
+            specific = {stems: tuple(iri for iri, general in some.items() if not general) for stems, some in by.items()}
+            texts[tag] = {stems: iris for stems, iris in specific.items() if iris}
+        return {tag: {stems: tuple(some) for stems, some in by.items()} for tag, by in queries.items()}, texts
+
+    @cached_property
+    def _reach(self) -> Mapping[str, Mapping[str, int]]:
+        """How many words the longest label has that begins with a stem, by language."""
+        reach: dict[str, dict[str, int]] = {}
+        for tag, by in self._spotting[0].items():
+            longest = reach.setdefault(tag, {})
+            for stems in by:
+                longest[stems[0]] = max(longest.get(stems[0], 0), len(stems))
+        return reach
+
+    @cached_property
+    def _pairs(self) -> Mapping[str, Set[tuple[str, ...]]]:
+        """The first two stems of the labels that have as many, by language: most words begin none."""
+        return {tag: {stems[:2] for stems in by if len(stems) > 1} for tag, by in self._spotting[1].items()}
+
+    @cached_property
+    def terms(self) -> Mapping[str, str]:
+        """What stands for a concept in the index: its number, which is shorter than its address."""
+        return {iri: str(number) for iri, number in self.numbers.items()}
+
+    @cached_property
+    def broader_terms(self) -> Mapping[str, frozenset[str]]:
+        """The terms of everything broader than a concept, for those that lie in something."""
+        above = {iri: self.above(iri) - {iri} for iri, each in self.vocabulary.concepts.items() if each.broader}
+        return {iri: frozenset(self.terms[each] for each in some if each in self.terms) for iri, some in above.items()}
+
+    @cached_property
+    def facets(self) -> Mapping[str, tuple[tuple[str, str], ...]]:
+        """Facet and code of every concept by which records are found, and of what it lies in: a region's country."""
+        schemes, known = self.vocabulary.schemes, self.vocabulary.concepts
+        found = {}
+        for iri in known:
+            within = [known[each] for each in self.above(iri) if each in known]
+            lists = [schemes[each.scheme] for each in within]
+            if any(each.topic or each.facet or not each.unspotted for each in lists):
+                pairs = zip(lists, within, strict=True)
+                found[iri] = tuple((scheme.facet, each.code) for scheme, each in pairs if scheme.facet)
+        return found
+
+    def warm(self, languages: Iterable[str] = ()) -> None:
+        """Analyse every label now, and for searchers in some languages, so that the first does not wait for it."""
+        _ = self._reach, self._pairs, self._narrower, self.facets, self.broader_terms, self._completing, self._said
+        for rules in {analysed_as(each) for each in languages}:
+            self._telling(rules)
+            self._alike(rules)
+
+    def spot(self, text: Sequence[Word], language: str, *, query: bool = False) -> Iterator[Spotted]:
+        """The concepts that a text names in its own language, the longest first at each word; they may overlap.
+
+        *Office furniture* names itself and furniture; a compound names what its parts do.
+        """
+        rules = analysed_as(language)
+        labels, reach = self._spotting[0 if query else 1][rules], self._reach[rules]
         stems = [word.stem for word in text]
-        at = 0
-        while at < len(stems):
-            for length in range(min(_LONGEST, len(stems) - at), 0, -1):
+        for at, word in enumerate(text):
+            for length in range(min(reach.get(stems[at], 0), len(stems) - at), 0, -1):
                 concepts = labels.get(tuple(stems[at : at + length]))
                 if concepts:
                     yield Spotted(at, at + length, concepts)
-                    at += length
-                    break
-            else:
-                at += 1
+            for size in range(len(word.parts), 0, -1):
+                for first in range(len(word.parts) - size + 1):
+                    concepts = labels.get(word.parts[first : first + size])
+                    if concepts:
+                        yield Spotted(at, at + 1, concepts, part=True)
 
-    def spot_query(self, query: str, language: str) -> list[Spotted]:
-        """The concepts that a query names in any language; the page's language decides where it can.
+    def named_by(self, stems: tuple[str, ...], language: str) -> tuple[str, ...]:
+        """The concepts of which some stems are a whole label in a language."""
+        return self._spotting[0][analysed_as(language)].get(stems, ())
 
-        A span that the searcher's own language knows is not read in another one.
-        """
-        order = dict.fromkeys((analysed_as(language), *ANALYSED))
-        taken: list[Spotted] = []
-        for tag in order:
-            for each in self.spot(list(words(query, tag)), tag):
-                if not any(each.first < other.last and other.first < each.last for other in taken):
-                    taken.append(each)
-        return sorted(taken, key=lambda each: each.first)
+    def _telling(self, rules: str) -> Mapping[str, tuple[tuple[str, float], ...]]:
+        """By stem: the concepts of code lists in whose labels in a language a word stands, where these are few."""
+        with self._making:
+            if rules not in self._told:
+                standing: dict[str, dict[str, float]] = {}
+                for each in self.labels:
+                    if each.language == rules and not each.general and not is_meaning(each.concept):
+                        self._count(each, standing)
+                few = {form: some for form, some in standing.items() if len(some) <= _FEW}
+                self._told[rules] = {
+                    form: tuple((iri, share / len(some)) for iri, share in some.items()) for form, some in few.items()
+                }
+            return self._told[rules]
+
+    def _count(self, label: Label, standing: dict[str, dict[str, float]]) -> None:
+        size = sum(label.telling)
+        for word, form, telling in zip(label.folded, label.stems, label.telling, strict=True):
+            if telling:
+                parts = self.parts(word, label.language)
+                for told, share in ((form, 1.0), *((part, 1 / len(parts)) for part in parts)):
+                    concepts = standing.setdefault(told, {})
+                    concepts[label.concept] = max(concepts.get(label.concept, 0.0), share / size)
+
+    def beginning_with(self, folded: str, language: str, most: int = 5) -> list[str]:
+        """Labels in a language of which a word begins with some folded words, the shortest first."""
+        labels = self._completing[analysed_as(language)]
+        fitting = [
+            (not form.startswith(folded), len(text), text) for text, form in labels if f" {folded}" in f" {form}"
+        ]
+        return [text for _, _, text in sorted(fitting)[:most]]
+
+    @cached_property
+    def _completing(self) -> Mapping[str, Sequence[tuple[str, str]]]:
+        """By language: every text of a label, and its folded words."""
+        by: dict[str, dict[str, str]] = {tag: {} for tag in (*ANALYSED, UNKNOWN)}
+        for each in self.labels:
+            by[each.language][each.text] = " ".join(each.folded)
+        return {tag: tuple(some.items()) for tag, some in by.items()}
+
+    def told_by(self, form: str, language: str) -> tuple[tuple[str, float], ...]:
+        """Concepts that a stem points to although it is only a part of their names, and how surely."""
+        return self._telling(analysed_as(language)).get(form, ())
+
+    def _alike(self, rules: str) -> tuple[Alike, Mapping[str, tuple[str, ...]]]:
+        """The labels of a language as folded text, to be asked for those that look like one, and their concepts."""
+        with self._making:
+            if rules not in self._looking_alike:
+                texts: dict[str, dict[str, None]] = {}
+                for each in self.labels:
+                    if each.language == rules and not each.general:
+                        texts.setdefault(" ".join(each.folded), {})[each.concept] = None
+                self._looking_alike[rules] = Alike(texts), {text: tuple(iris) for text, iris in texts.items()}
+            return self._looking_alike[rules]
+
+    def like(self, text: str, language: str, *, least: float, most: int) -> list[tuple[str, float]]:
+        """Concepts with a label in a language that looks like a folded text, and how much, best first."""
+        alike, concepts = self._alike(analysed_as(language))
+        found: dict[str, float] = {}
+        for label, share in alike.like(text, least=least, most=most):
+            for iri in concepts[label]:
+                found[iri] = max(share, found.get(iri, 0.0))
+        return sorted(found.items(), key=lambda pair: (-pair[1], pair[0]))
+
+    @cached_property
+    def _said(self) -> Mapping[str, Mapping[str, tuple[tuple[str, ...], ...]]]:
+        """How texts say a concept: the stems of its labels, by language."""
+        said: dict[str, dict[str, list[tuple[str, ...]]]] = {}
+        for tag, labels in self._spotting[1].items():
+            for stems, concepts in labels.items():
+                for iri in concepts:
+                    said.setdefault(iri, {}).setdefault(tag, []).append(stems)
+        return {iri: {tag: tuple(some) for tag, some in by.items()} for iri, by in said.items()}
+
+    def said(self, iri: str, rules: str) -> tuple[tuple[str, ...], ...]:
+        """The ways in which a text in a language says a concept, as stems."""
+        return self._said.get(iri, {}).get(rules, ())
+
+    def above(self, iri: str) -> frozenset[str]:
+        """Everything broader than a concept, itself included."""
+        known = self._above.get(iri)
+        if known is None:
+            known = self._above[iri] = frozenset(self.with_broader([iri]))
+        return known
 
     def with_broader(self, concepts: Iterable[str]) -> dict[str, int]:
         """Concepts and everything broader, with the number of steps up."""
@@ -110,5 +383,6 @@ class Concepts:
         return {iri: frozenset(below) for iri, below in found.items()}
 
 
-def _empty(text: str, language: str) -> bool:
-    return all(is_stop_word(text[word.start : word.end], language) for word in words(text, language))
+def is_meaning(iri: str) -> bool:
+    """Whether a concept is a row of the lexicon rather than one of the code lists."""
+    return iri.startswith(BASE)

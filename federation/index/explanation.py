@@ -7,12 +7,13 @@ compared them, and concepts as the document carries them.
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
-from federation.index.concepts import Concepts
-from federation.index.languages import analysed_as, beginning, beginning_with, fold, stem
+from federation.index.concepts import Concepts, Form
+from federation.index.languages import WORD, analysed_as, is_stop_word, stem
 from federation.index.query import Unit
 from federation.records.kinds import in_language
 
@@ -22,7 +23,7 @@ SNIPPET: Final = 260
 
 @dataclass(frozen=True, slots=True)
 class Because:
-    """Why a record was found: ``how`` is word, concept, named or narrower.
+    """Why a record was found: ``how`` is word, part, concept, named or narrower.
 
     ``word`` is what was typed, ``match`` how the record says it (in ``language``), ``concept`` the IRI
     through which it was found and ``label`` its name in the reader's language.
@@ -60,97 +61,182 @@ Span = tuple[int, int]
 Marks = dict[tuple[str, str], list[Span]]
 """Where words of the query stand, by role (title, text) and language."""
 _Place = tuple[int, int]
-"""The number of a unit in the query, and of a word in the unit."""
+"""The number of a unit (those within others included), and of a word in it."""
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What was found in the texts of a hit: by unit and word of it, by concept, and by unit as a part."""
+
+    words: dict[int, dict[int, tuple[str, str]]] = field(default_factory=dict)
+    concepts: dict[str, tuple[str, str]] = field(default_factory=dict)
+    parts: dict[int, tuple[str, str]] = field(default_factory=dict)
 
 
 class Explainer:
     """Explains the hits of one search: what all of them share is prepared once."""
 
-    def __init__(self, units: Sequence[Unit], concepts: Concepts, language: str) -> None:
+    def __init__(self, units: Sequence[Unit], concepts: Concepts, language: str, names: Sequence[Unit] = ()) -> None:
+        """``names`` are those that several units together look like: they explain what nothing else does."""
         self._units = units
+        self._names = names
         self._language = language
-        self._label = concepts.vocabulary.label
-        self._narrower = {iri: concepts.narrower(iri) for unit in units for iri in unit.concepts}
-        self._stems: dict[str, dict[str, list[_Place]]] = {}
+        self._concepts = concepts
+        self._rules = analysed_as(language)
+        self._every = list(dict.fromkeys(_every((*units, *names))))
+        self._number = {unit: number for number, unit in enumerate(self._every)}
+        self._wanted = {iri for unit in self._every for iri in unit.concepts}
+        self._narrower = {iri: concepts.narrower(iri) for iri in self._wanted}
+        self._wanted = self._wanted.union(*self._narrower.values())
+        self._stems: dict[str, list[_Place]] = {}
         self._folded: dict[str, list[_Place]] = {}
-        beginnings: set[str] = set()
-        for number, unit in enumerate(units):
-            for member, word in enumerate(unit.words):
-                self._folded.setdefault(word.folded, []).append((number, member))
-                beginnings.add(beginning(word.folded))
-                for tag, form in word.stems.items():
-                    self._stems.setdefault(tag, {}).setdefault(form, []).append((number, member))
-                    beginnings.add(beginning(form))
-        self._candidates = beginning_with(frozenset(beginnings))
+        for number, unit in enumerate(self._every):
+            for member in _told_by(unit, language):
+                word = unit.words[member]
+                for form in (*word.folded, *(near for near, _ in word.near)):
+                    self._folded.setdefault(form, []).append((number, member))
+                for form in word.stems:
+                    self._stems.setdefault(form, []).append((number, member))
+        self._phrases: dict[str, dict[str, list[tuple[tuple[str, ...], str]]]] = {}
+        self._dull: dict[str, set[str]] = {}
+        """Words that mean nothing to this search, by language: most of them stand in every hit."""
 
     def explain(self, display: Mapping[str, Any]) -> tuple[Marks, list[Because]]:
         """Where a hit's texts match, and a reason for every unit of the query that does."""
         marks: Marks = {}
-        matched = self._matched(display, marks)
-        because = []
-        for number, unit in enumerate(self._units):
-            reason = self._by_words(unit, matched.get(number, {}))
-            through = self._by_concept(unit, display)
-            if through is not None and through.match:
-                _mark(through, display, marks)
-            # A word in the reader's own language needs no concept to explain it.
-            own = reason is not None and analysed_as(reason.language) == analysed_as(self._language)
-            chosen = reason if own or through is None else through
-            if chosen is not None:
-                because.append(chosen)
+        seen = self._read(display, marks)
+        because: list[Because] = []
+        for unit in self._units:
+            because += [each for each in self._reasons(unit, seen, display) if each not in because]
+        for unit in () if because else self._names:
+            because += self._reasons(unit, seen, display)[:1]
         return marks, because
 
-    def _matched(self, display: Mapping[str, Any], marks: Marks) -> dict[int, dict[int, tuple[str, str]]]:
-        """By unit and word of it: the word of the hit that matched, and its language."""
-        matched: dict[int, dict[int, tuple[str, str]]] = {}
-        for role in ("title", "text"):
-            for tag, text in display[role].items():
-                rules = analysed_as(tag)
-                stems = self._stems.get(rules, {})
-                for match in self._candidates.finditer(text):
-                    word = match[0]
-                    places = stems.get(stem(word, rules)) or self._folded.get(fold(word))
-                    if places is None:
-                        continue
-                    marks.setdefault((role, tag), []).append(match.span())
-                    for number, member in places:
-                        known = matched.setdefault(number, {})
-                        if member not in known or (tag == self._language != known[member][1]):
-                            known[member] = (word, tag)
-        return matched
+    def _reasons(self, unit: Unit, seen: _Seen, display: Mapping[str, Any]) -> list[Because]:
+        """Why a unit matches: by its words or a concept, else by what it is made of."""
+        number = self._number[unit]
+        reason = self._by_words(unit, seen.words.get(number, {}))
+        # A word in the reader's own language needs no concept to explain it.
+        if reason is None or analysed_as(reason.language) != self._rules:
+            reason = self._by_concept(unit, seen, display) or reason
+        if reason is None and number in seen.parts:
+            reason = Because("part", unit.surface, *seen.parts[number])
+        if reason is not None:
+            return [reason]
+        return [each for inner in unit.inner for each in self._reasons(inner, seen, display)]
+
+    def _read(self, display: Mapping[str, Any], marks: Marks) -> _Seen:
+        """Look at every word of a hit's texts once; what a search spends most of its time with."""
+        seen = _Seen()
+        # The reader's language first: where it says enough, nobody looks at what else there is.
+        for tag in sorted({**display["title"], **display["text"]}, key=lambda tag: tag != self._language):
+            for role in ("title", "text"):
+                self._scan(display[role].get(tag, ""), role, tag, seen, marks)
+            if all(self._is_told(unit, seen) for unit in self._units):
+                break
+        return seen
+
+    def _is_told(self, unit: Unit, seen: _Seen) -> bool:
+        found = len(seen.words.get(self._number[unit], ()))
+        return (0 < len(unit.words) <= found) or any(iri in seen.concepts for iri in unit.concepts)
+
+    def _scan(self, text: str, role: str, tag: str, seen: _Seen, marks: Marks) -> None:
+        rules, known = analysed_as(tag), self._concepts.form
+        folded, wanted = self._folded, self._wanted
+        stems = self._stems if rules == self._rules else {}
+        phrases, dull = self._beginning(rules), self._dull.setdefault(tag, set())
+        matches = list(WORD.finditer(text))
+        for at, match in enumerate(matches):
+            word = match[0]
+            if word in dull:
+                continue
+            form = known(word, rules)
+            if (
+                form.folded in folded
+                or form.stem in stems
+                or form.stem in phrases
+                or not wanted.isdisjoint(form.named)
+                or (form.parts and not stems.keys().isdisjoint(form.parts))
+            ):
+                stop = self._note(form, matches, at, tag, seen)
+                if stop:
+                    marks.setdefault((role, tag), []).append((match.start(), stop))
+            else:
+                dull.add(word)
+
+    def _note(self, form: Form, matches: Sequence[re.Match[str]], at: int, tag: str, seen: _Seen) -> int:
+        """Note what a word of a text means to the search; where that ends, or 0 for nothing."""
+        word, rules, stop = matches[at][0], analysed_as(tag), 0
+        stems: Mapping[str, list[_Place]] = self._stems if rules == self._rules else {}
+        for number, member in stems.get(form.stem) or self._folded.get(form.folded) or ():
+            known = seen.words.setdefault(number, {})
+            if member not in known or (tag == self._language != known[member][1]):
+                known[member] = (word, tag)
+            stop = matches[at].end()
+        for iri in self._wanted.intersection(form.named):
+            self._prefer(seen.concepts, iri, word, tag)
+            stop = matches[at].end()
+        for number in (number for part in form.parts for number, _ in stems.get(part, ())):
+            if len(self._every[number].words) == 1:
+                self._prefer(seen.parts, number, word, tag)
+                stop = matches[at].end()
+        for phrase, iri in self._beginning(rules).get(form.stem, ()):
+            following = matches[at + 1 : at + len(phrase)]
+            if phrase[1:] == tuple(stem(each[0], rules) for each in following):
+                end = following[-1].end()
+                self._prefer(seen.concepts, iri, matches[at].string[matches[at].start() : end], tag)
+                stop = max(stop, end)
+        return stop
+
+    def _beginning(self, rules: str) -> Mapping[str, list[tuple[tuple[str, ...], str]]]:
+        """The names of several words of the wanted concepts in a language, by their first stem, the longest first."""
+        known = self._phrases.get(rules)
+        if known is None:
+            known = self._phrases[rules] = {}
+            for iri in sorted(self._wanted):
+                for stems in self._concepts.said(iri, rules):
+                    if len(stems) > 1:
+                        known.setdefault(stems[0], []).append((stems, iri))
+            for some in known.values():
+                some.sort(key=lambda pair: -len(pair[0]))
+        return known
+
+    def _prefer(self, found: dict[Any, tuple[str, str]], key: object, text: str, tag: str) -> None:
+        if key not in found or (tag == self._language != found[key][1]):
+            found[key] = (text, tag)
 
     def _by_words(self, unit: Unit, matched: Mapping[int, tuple[str, str]]) -> Because | None:
-        if len(matched) < len(unit.words):
+        members = _told_by(unit, self._language)
+        if not unit.words or len(matched) < len(members):
             return None  # of a phrase all words must be there
-        found = [matched[member] for member in range(len(unit.words))]
+        found = [matched[member] for member in members]
         return Because("word", unit.surface, " ".join(word for word, _ in found), found[0][1])
 
-    def _by_concept(self, unit: Unit, display: Mapping[str, Any]) -> Because | None:
+    def _by_concept(self, unit: Unit, seen: _Seen, display: Mapping[str, Any]) -> Because | None:
+        label, tagged = self._concepts.label, display["tagged"]
         for iri in unit.concepts:
-            named = display["named"].get(iri)
-            if named:
-                tag, surface = next((pair for pair in named if pair[0] == self._language), named[0])
-                return Because("named", unit.surface, surface, tag, iri, self._label(iri, self._language))
+            if iri in seen.concepts:
+                surface, tag = seen.concepts[iri]
+                return Because("named", unit.surface, surface, tag, iri, label(iri, self._language))
         for iri in unit.concepts:
-            if iri in display["tagged"]:
-                return Because("concept", unit.surface, "", "", iri, self._label(iri, self._language))
+            if iri in tagged:
+                return Because("concept", unit.surface, "", "", iri, label(iri, self._language))
         for iri in unit.concepts:
-            narrower = self._narrower[iri]
-            if not (narrower.isdisjoint(display["tagged"]) and narrower.isdisjoint(display["named"])):
-                return Because("narrower", unit.surface, "", "", iri, self._label(iri, self._language))
+            if not self._narrower[iri].isdisjoint(tagged) or not self._narrower[iri].isdisjoint(seen.concepts):
+                return Because("narrower", unit.surface, "", "", iri, label(iri, self._language))
         return None
 
 
-def _mark(reason: Because, display: Mapping[str, Any], marks: Marks) -> None:
-    surface = reason.match
-    for role in ("title", "text"):
-        text = display[role].get(reason.language, "")
-        at = text.find(surface)
-        while at >= 0:
-            end = at + len(surface)
-            if not (text[at - 1 : at].isalnum() or text[end : end + 1].isalnum()):
-                marks.setdefault((role, reason.language), []).append((at, end))
-            at = text.find(surface, end)
+def _told_by(unit: Unit, language: str) -> list[int]:
+    """The words of a unit that are no stop words; all, where there are no others."""
+    members = range(len(unit.words))
+    return [each for each in members if not is_stop_word(unit.words[each].surface, language)] or list(members)
+
+
+def _every(units: Iterable[Unit]) -> Iterator[Unit]:
+    for unit in units:
+        yield unit
+        yield from _every(unit.inner)
 
 
 def shown_language(display: Mapping[str, Any], marks: Marks, language: str) -> str:

@@ -9,10 +9,9 @@ from __future__ import annotations
 import re
 import threading
 import unicodedata
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 import Stemmer
 
@@ -32,8 +31,8 @@ _SAME: Final = {"nn": "nb", "no": "nb"}
 # An apostrophe belongs to a word before one letter (*foto's*, *don't*); elsewhere it parts two (*l'achat*).
 _LETTER = r"[^\W_]"
 _ENDING = rf"(?:[’'](?:{_LETTER}|ll|re|ve)(?!{_LETTER}))?"
-_WORD = re.compile(rf"{_LETTER}+{_ENDING}")
-_LETTERS: Final = str.maketrans({"ø": "o", "æ": "ae", "œ": "oe", "ß": "ss", "đ": "d", "ł": "l", "þ": "th", "ð": "d"})
+WORD: Final = re.compile(rf"{_LETTER}+{_ENDING}")
+_LETTERS: Final = str.maketrans({"ø": "o", "æ": "a", "œ": "oe", "ß": "ss", "đ": "d", "ł": "l", "þ": "th", "ð": "d"})
 _STOP: Final = {
     language: frozenset(words.split())
     for language, words in {
@@ -67,14 +66,15 @@ _STOP: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(NamedTuple):
     """One word of a text: where it stands, and the forms under which it is indexed."""
 
     start: int
     end: int
     folded: str
     stem: str
+    parts: tuple[str, ...] = ()
+    """The stems of its parts, for a compound that was taken apart."""
 
 
 def analysed_as(language: str) -> str:
@@ -116,86 +116,14 @@ def stem(word: str, language: str) -> str:
 def words(text: str, language: str) -> Iterator[Word]:
     """The words of a text, in order, stop words included."""
     rules = analysed_as(language)
-    for match in _WORD.finditer(text):
+    for match in WORD.finditer(text):
         word = match[0]
         yield Word(match.start(), match.end(), fold(word), stem(word, rules))
 
 
-def beginning(form: str) -> str:
-    """The letters with which every word of this stem or folded form begins.
-
-    Stemming works at the end of a word; only in short ones does it reach the front (*dying*, *die*). In
-    German it reads ae, oe and ue as umlauts, so that nothing is certain behind the first of these vowels.
-    """
-    sure = form[: min(3, max(1, len(form) - 2))]
-    vowel = next((at for at, letter in enumerate(sure) if letter in "aou"), len(sure))
-    return sure[: vowel + 1]
-
-
-@lru_cache(256)
-def beginning_with(beginnings: frozenset[str]) -> re.Pattern[str]:
-    """Finds the words of a text whose folded form begins with one of these."""
-    needed = sorted(each for each in beginnings if not any(each != b and each.startswith(b) for b in beginnings))
-    starts = [start for each in needed for start in _starts(each)]
-    if not starts:
-        return re.compile("(?!)")
-    # One set of first letters, before anything else is looked at: that is what makes the search fast.
-    first = "".join(letters for letters, _ in starts)
-    rest = "|".join(f"(?<=[{letters}]){pattern}" for letters, pattern in starts)
-    other = f"(?<={_BEYOND})"
-    return re.compile(rf"[^{_without(first)}](?<!{_LETTER}.)(?:{rest}|{other}){_LETTER}*{_ENDING}")
-
-
-def _without(letters: str) -> str:
-    """The characters of Latin-1 except some, as ranges of a pattern.
-
-    Naming what is not wanted says the same as naming the letters and everything beyond, but a range
-    that long would cost eight milliseconds whenever a pattern is made of it.
-    """
-    wanted = {ord(letter) for letter in letters}
-    ranges: list[list[int]] = []
-    for code in range(0x100):
-        if code in wanted:
-            continue
-        if ranges and ranges[-1][1] == code - 1:
-            ranges[-1][1] = code
-        else:
-            ranges.append([code, code])
-    return "".join(f"\\u{first:04x}-\\u{last:04x}" for first, last in ranges)
-
-
-# Beyond Latin-1, which has nearly every letter of our languages, each may be the one: those are few, and looked
-# at afterwards. A pattern that named letters up there would take ten times as long to make.
-_BEYOND: Final = r"[^\W\x00-\xff]"
-
-
-def _starts(folded: str) -> Iterator[tuple[str, str]]:
-    """How a folded form may be spelt: first letters, and a pattern for what follows. å for a, æ for ae or for a."""
-    known = False
-    for form, letters in _letters().items():
-        if folded.startswith(form):
-            yield letters, _spelt(folded[len(form) :])
-            known = known or form == folded[0]
-        elif form.startswith(folded):
-            yield letters, ""
-    if not known:
-        yield re.escape(folded[0]), _spelt(folded[1:])
-
-
-def _spelt(folded: str) -> str:
-    if not folded:
-        return ""
-    return f"(?:{'|'.join([_BEYOND, *(f'[{letters}]{rest}' for letters, rest in _starts(folded))])})"
-
-
-@lru_cache(1)
-def _letters() -> Mapping[str, str]:
-    """Letters of Latin-1 and digits by what they fold to, as they stand in a pattern."""
-    found: dict[str, str] = {}
-    for letter in map(chr, range(0x30, 0x100)):
-        if letter.isalnum():
-            found[fold(letter)] = found.get(fold(letter), "") + letter
-    return found
+def folded_words(text: str) -> str:
+    """A text without anything but its words, folded, each set apart by a space."""
+    return " ".join(fold(match[0]) for match in WORD.finditer(text))
 
 
 def is_stop_word(word: str, language: str) -> bool:

@@ -1,121 +1,370 @@
 """From what somebody typed to a query: words, the concepts they name, and filters.
 
-Plain words need no syntax and no input is wrong. A word matches by its form, by its stem in any
-language, or through a concept it names; the strongest of these counts.
+Plain words need no syntax and no input is wrong. A word matches by its form, by its stem, by the parts of
+a compound, through a concept it names, or by looking like a word of the records; the strongest counts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import tantivy
+from rapidfuzz.distance import Levenshtein
 
 from federation.index import ranking
-from federation.index.concepts import Concepts
-from federation.index.languages import ANALYSED, UNKNOWN, analysed_as, is_stop_word, stem, words
-from federation.index.text import TAGS, facet_field
+from federation.index.concepts import Concepts, Spotted, is_meaning
+from federation.index.documents import PART, facet_field, stems_field
+from federation.index.grams import Alike
+from federation.index.languages import ANALYSED, WORD, Word, analysed_as, fold, folded_words, is_stop_word, stem, words
 
-MAX_TEXT = 400
+MAX_TEXT: Final = 400
 """Characters of a query that are read; the rest is left out."""
-MAX_UNITS = 24
+MAX_UNITS: Final = 24
+_NEAREST: Final = 6
+"""Words of the records that a word may look like."""
+_LABELS: Final = 6
+"""Labels that a word or several together may look like."""
+_WIDEST: Final = 5
+"""Words and phrases that are looked at together."""
+_FAINT: Final = 0.05
+_TRAITS: Final = 40
+"""Concepts of a record, and words of a title, by which others are compared with it."""
+_MISTYPED: Final = 0.75
+"""How alike a word of the records must be, letter by letter, to be what was meant."""
+_PHRASE: Final = re.compile(r"[\"“”„«»]([^\"“”„«»]*)[\"“”„«»]")
+_WITHOUT: Final = re.compile(r"(?<!\S)-([^\W_][^\s\"]*)")
+_RESTORED: Final = {
+    "da": (("aa", "å"), ("ae", "æ"), ("oe", "ø")),
+    "nb": (("aa", "å"), ("ae", "æ"), ("oe", "ø")),
+    "sv": (("aa", "å"), ("ae", "ä"), ("oe", "ö")),
+    "de": (("ae", "ä"), ("oe", "ö"), ("ue", "ü")),
+}
+"""How letters are written on a keyboard that does not have them."""
 
 
 @dataclass(frozen=True, slots=True)
 class QueryWord:
-    """One word of a query, and its stem in each language."""
+    """One word of a query: its forms, and words of the records that look like it."""
 
     surface: str
-    folded: str
-    stems: Mapping[str, str]
+    folded: frozenset[str]
+    stems: frozenset[str]
+    """In the searcher's language."""
+    near: tuple[tuple[str, float], ...] = ()
+    """Words that look like it, and how much."""
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """A concept that words of a query name, and how surely (0 to 1)."""
+
+    concept: str
+    weight: float
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A word or a phrase of a query, with the concepts it names."""
+    """A word or a phrase of a query, the concepts it names, and what it is made of.
+
+    ``inner`` are the words of a phrase, or the parts of a compound.
+    """
 
     words: tuple[QueryWord, ...]
-    concepts: tuple[str, ...]
+    linked: tuple[Linked, ...]
+    inner: tuple[Unit, ...] = ()
+    name: bool = False
+    """A word that neither code lists nor lexicon know: most often a name, and then the heart of the query."""
+
+    said: str = ""
+    """How the query says it, where no word of it is looked for."""
 
     @property
     def surface(self) -> str:
-        return " ".join(word.surface for word in self.words)
+        return self.said or " ".join(word.surface for word in self.words)
+
+    @property
+    def concepts(self) -> tuple[str, ...]:
+        return tuple(each.concept for each in self.linked)
 
 
-def understand(text: str, language: str, concepts: Concepts) -> list[Unit]:
-    """The units of a query: phrases that name concepts first, every other word for itself."""
-    text = text[:MAX_TEXT]
-    plain = list(words(text, UNKNOWN))
-    surfaces = [text[word.start : word.end] for word in plain]
-    spotted = {each.first: each for each in concepts.spot_query(text, language)}
-    units: list[Unit] = []
-    at = 0
-    while at < len(plain) and len(units) < MAX_UNITS:
-        found = spotted.get(at)
-        last = found.last if found else at + 1
-        if found or not is_stop_word(surfaces[at], language):
-            members = tuple(_word(surface) for surface in surfaces[at:last])
-            units.append(Unit(members, found.concepts if found else ()))
-        at = last
-    if not units and surfaces:
-        # Nothing but stop words: then they are what is asked for.
-        units = [Unit((_word(surface),), ()) for surface in surfaces[:MAX_UNITS]]
-    return units
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was typed, read for the little syntax there is: words, "phrases in quotes" and -words to leave out."""
+
+    text: str
+    phrases: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, text: str) -> Asked:
+        """Nothing is wrong: a quote without its fellow and a lone minus are left aside."""
+        text = text[:MAX_TEXT]
+        phrases = tuple(each.strip() for each in _PHRASE.findall(text) if each.strip())[:MAX_UNITS]
+        rest = _PHRASE.sub(" ", text)
+        without = tuple(_WITHOUT.findall(rest))[:MAX_UNITS]
+        return cls(" ".join([_WITHOUT.sub(" ", rest), *phrases]), phrases, without)
 
 
-def _word(surface: str) -> QueryWord:
-    stems = {tag: stem(surface, tag) for tag in (*ANALYSED, UNKNOWN)}
-    return QueryWord(surface, stems[UNKNOWN], stems)
+def restored(text: str, language: str) -> str:
+    """A text with the letters of a language that were typed as two."""
+    for typed, meant in _RESTORED.get(analysed_as(language), ()):
+        for each in (typed.capitalize(), typed.upper()):
+            text = text.replace(each, meant.upper())
+        text = text.replace(typed, meant)
+    return text
+
+
+class Understanding:
+    """Reads queries in one language, with the concepts and the words of the records there are."""
+
+    def __init__(self, concepts: Concepts, known: Alike, language: str) -> None:
+        self._concepts = concepts
+        self._known = known
+        self._language = language
+        self._rules = analysed_as(language)
+
+    def units(self, text: str) -> list[Unit]:
+        """The units of a query: phrases that name concepts first, every other word for itself."""
+        plain = self._concepts.analyse(text, self._language)
+        surfaces = [text[word.start : word.end] for word in plain]
+        spotted = self._spotted(text, plain)
+        units: list[Unit] = []
+        at = 0
+        while at < len(plain) and len(units) < MAX_UNITS:
+            last = max((each.last for each in spotted if each.first == at), default=at + 1)
+            if last > at + 1 or not is_stop_word(surfaces[at], self._language):
+                units.append(self._unit(plain, surfaces, at, last, spotted))
+            at = last
+        if not units:
+            # Nothing but stop words: then they are what is asked for.
+            units = [self._unit(plain, surfaces, at, at + 1, ()) for at in range(min(len(plain), MAX_UNITS))]
+        return units
+
+    def _unit(
+        self, plain: Sequence[Word], surfaces: Sequence[str], at: int, last: int, spotted: Sequence[Spotted]
+    ) -> Unit:
+        whole = [each for each in spotted if (each.first, each.last) == (at, last) and not each.part]
+        linked = dict.fromkeys((iri for each in whole for iri in each.concepts), 1.0)
+        if last == at + 1:
+            return self._single(plain[at], surfaces[at], linked)
+        members = [each for each in range(at, last) if not is_stop_word(surfaces[each], self._language)]
+        inner = tuple(self._unit(plain, surfaces, each, each + 1, spotted) for each in members)
+        words = tuple(self._word(plain[each], surfaces[each]) for each in range(at, last))
+        return Unit(words, _ordered(linked), inner)
+
+    def _single(self, word: Word, surface: str, linked: dict[str, float]) -> Unit:
+        inner = tuple(self._parts(surface if word.parts else restored(surface, self._language)))
+        plain = self._word(word, surface)
+        known = bool(linked or inner) or self._concepts.splitter.knows(word.folded, self._rules)
+        for form in sorted(plain.stems):
+            self._tell(linked, form)
+        if not known:
+            for tag in ANALYSED:
+                named = self._concepts.named_by((stem(surface, tag),), tag)
+                _add(linked, ((iri, ranking.FOREIGN) for iri in named if tag != self._rules))
+        if not linked and not inner:
+            for form in sorted(plain.folded):
+                _add(linked, self._concepts.like(form, self._language, least=ranking.ALIKE_LABEL, most=_LABELS))
+        return Unit((plain,), _ordered(linked), inner, name=not known)
+
+    def _parts(self, surface: str) -> Iterator[Unit]:
+        """The parts of a compound, each as it was typed."""
+        folded, at = fold(surface), 0
+        for part in self._concepts.splitter.parts(folded, self._rules):
+            at = folded.index(part, at)
+            end = at + len(part)
+            yield self._part(surface[at:end] if len(surface) == len(folded) else part, stem(part, self._rules))
+            at = end
+
+    def _part(self, surface: str, form: str) -> Unit:
+        linked = dict.fromkeys(self._concepts.named_by((form,), self._language), 1.0)
+        self._tell(linked, form)
+        return Unit((QueryWord(surface, frozenset(), frozenset([form])),), _ordered(linked))
+
+    def _tell(self, linked: dict[str, float], form: str) -> None:
+        """Add the concepts in whose names a word stands and few others have it."""
+        told = ((iri, min(1.0, share * ranking.TOLD)) for iri, share in self._concepts.told_by(form, self._language))
+        _add(linked, ((iri, weight) for iri, weight in told if weight > _FAINT))
+
+    def names(self, units: Sequence[Unit]) -> list[Unit]:
+        """Concepts that several units together look like: *tools to count costs* is nearly a label."""
+        found = []
+        forms = [" ".join(min(word.folded) for word in unit.words) for unit in units]
+        for size in range(2, min(_WIDEST, len(units)) + 1):
+            for at in range(len(units) - size + 1):
+                text = " ".join(forms[at : at + size])
+                like = self._concepts.like(text, self._language, least=ranking.ALIKE_LABEL, most=_LABELS)
+                if like:
+                    said = " ".join(unit.surface for unit in units[at : at + size])
+                    found.append(Unit((), tuple(Linked(*each) for each in like), said=said))
+        return found
+
+    def _spotted(self, text: str, plain: Sequence[Word]) -> list[Spotted]:
+        found = list(self._concepts.spot(plain, self._language, query=True))
+        again = restored(text, self._language)
+        if again != text:
+            words = self._concepts.analyse(again, self._language)
+            if len(words) == len(plain):
+                found += self._concepts.spot(words, self._language, query=True)
+        return found
+
+    def _word(self, word: Word, surface: str) -> QueryWord:
+        again = restored(surface, self._language)
+        folded = {word.folded, fold(again)}
+        stems = {word.stem, stem(again, self._rules)}
+        near: dict[str, float] = {}
+        if len(word.folded) > 4:
+            for form in folded:
+                for text, alike in self._known.like(form, least=ranking.ALIKE, most=_NEAREST + 1):
+                    if text not in folded:
+                        near[text] = max(alike, near.get(text, 0.0))
+        nearest = sorted(near.items(), key=lambda pair: (-pair[1], pair[0]))[:_NEAREST]
+        return QueryWord(surface, frozenset(folded), frozenset(stems), tuple(nearest))
+
+
+def _add(linked: dict[str, float], more: Iterable[tuple[str, float]]) -> None:
+    for iri, weight in more:
+        linked[iri] = max(weight, linked.get(iri, 0.0))
+
+
+def _ordered(linked: Mapping[str, float]) -> tuple[Linked, ...]:
+    return tuple(Linked(*each) for each in sorted(linked.items(), key=lambda pair: -pair[1]))
+
+
+def corrected(text: str, units: Sequence[Unit], stands: Callable[[str], bool]) -> str:
+    """A query with the words that no record has replaced by those they look like; empty where all is well.
+
+    ``stands`` says whether a record has a folded word. A word is suggested as it is kept, folded: how it is
+    spelt stands in the hits.
+    """
+    better: dict[str, str] = {}
+    for word in (word for unit in units if unit.name for word in unit.words):
+        if not word.near or any(map(stands, word.folded)):
+            continue
+        typed = min(word.folded)
+        meant = {each: Levenshtein.normalized_similarity(typed, each) for each, _ in word.near if stands(each)}
+        nearest = max(meant, key=lambda each: meant[each], default="")
+        if nearest and meant[nearest] >= _MISTYPED:
+            better[word.surface] = nearest
+    read = text[:MAX_TEXT]
+    suggested = WORD.sub(lambda match: better.get(match[0], match[0]), read)
+    return suggested if suggested != read else ""
+
+
+def like(
+    tagged: Sequence[str],
+    named: Sequence[str],
+    title: Mapping[str, str],
+    concepts: Concepts,
+    schema: tantivy.Schema,
+) -> tantivy.Query:
+    """What finds the records that are most like one: its concepts, rare ones most, and the words of its title."""
+    number = concepts.numbers
+    queries = [_boosted(schema, "tagged", str(number[iri]), ranking.TAGGED) for iri in tagged[:_TRAITS]]
+    queries += [
+        _boosted(schema, "named", str(number[iri]), ranking.MEANING if is_meaning(iri) else ranking.NAMED)
+        for iri in named[:_TRAITS]
+    ]
+    for language, text in title.items():
+        tag = analysed_as(language)
+        stems = {word.stem for word in words(text, language) if not is_stop_word(text[word.start : word.end], language)}
+        queries += [_boosted(schema, stems_field(tag), each, ranking.STEM) for each in sorted(stems)[:_TRAITS]]
+    return _some(queries, min(len(queries), 2)) if queries else tantivy.Query.empty_query()
+
+
+def beginning_with(folded: str, schema: tantivy.Schema) -> tantivy.Query:
+    """Records with every one of some folded words, the last of which may go on."""
+    *whole, last = folded.split()
+    clauses = [(tantivy.Occur.Must, tantivy.Query.term_query(schema, "exact", word, "freq")) for word in whole]
+    clauses.append((tantivy.Occur.Must, tantivy.Query.regex_query(schema, "exact", f"{last}.*")))
+    return tantivy.Query.boolean_query(clauses)
+
+
+def _boosted(schema: tantivy.Schema, name: str, text: str, weight: float) -> tantivy.Query:
+    option = "freq" if name.startswith("stems_") else "basic"
+    return tantivy.Query.boost_query(tantivy.Query.term_query(schema, name, text, option), weight)
 
 
 def build(
     units: Sequence[Unit],
+    names: Sequence[Unit],
+    asked: Asked,
     filters: Mapping[str, Sequence[str]],
     language: str,
     schema: tantivy.Schema,
-    *,
-    without: str = "",
+    numbers: Mapping[str, int],
 ) -> tantivy.Query:
-    """The query for some units and facet filters, one facet's filter left out if it is named ``without``."""
+    """The query for the units of what was asked, what several of them look like, and facet filters.
+
+    ``numbers`` are those under which concepts are indexed.
+    """
     clauses: list[tuple[tantivy.Occur, tantivy.Query]] = []
     if units:
-        wanted = [(tantivy.Occur.Should, _unit(unit, analysed_as(language), schema)) for unit in units]
-        clauses.append(
-            (
-                tantivy.Occur.Must,
-                tantivy.Query.boolean_query(wanted, minimum_number_should_match=ranking.needed(len(units))),
-            )
-        )
+        wanted = [_unit(unit, analysed_as(language), schema, numbers) for unit in [*units, *names]]
+        clauses.append((tantivy.Occur.Must, _some(wanted, ranking.needed(len(units)))))
+    clauses += [(tantivy.Occur.Must, query) for query in _phrases(asked.phrases, language, schema)]
+    clauses += [(tantivy.Occur.MustNot, query) for query in _excluded(asked.without, language, schema)]
     for name, values in filters.items():
-        if name != without and values:
+        if values:
             accepted = [tantivy.Query.term_query(schema, facet_field(name), value, "basic") for value in values]
-            clauses.append((tantivy.Occur.Must, tantivy.Query.const_score_query(_any(accepted), 0.0)))
+            clauses.append((tantivy.Occur.Must, tantivy.Query.const_score_query(_some(accepted), 0.0)))
+    if clauses and all(occur == tantivy.Occur.MustNot for occur, _ in clauses):
+        clauses.append((tantivy.Occur.Must, tantivy.Query.all_query()))
     return tantivy.Query.boolean_query(clauses) if clauses else tantivy.Query.all_query()
 
 
-def _unit(unit: Unit, language: str, schema: tantivy.Schema) -> tantivy.Query:
-    choices = [_conjunction([_form(word, language, schema) for word in unit.words])]
-    for iri in unit.concepts:
-        for role, weight in (
-            ("tagged", ranking.TAGGED),
-            ("named", ranking.NAMED),
-            ("broader", ranking.BROADER),
-        ):
-            term = tantivy.Query.term_query(schema, role, iri, "basic")
-            choices.append(tantivy.Query.boost_query(term, weight))
-    return tantivy.Query.disjunction_max_query(choices, ranking.TIE)
+def _phrases(phrases: Sequence[str], language: str, schema: tantivy.Schema) -> Iterator[tantivy.Query]:
+    for phrase in phrases:
+        forms = dict.fromkeys(map(folded_words, (phrase, restored(phrase, language))))
+        either = [_phrase(form.split(), schema) for form in forms if form]
+        if either:
+            yield _some(either)
 
 
-def _conjunction(queries: list[tantivy.Query]) -> tantivy.Query:
+def _phrase(forms: Sequence[str], schema: tantivy.Schema) -> tantivy.Query:
+    if len(forms) == 1:
+        return tantivy.Query.term_query(schema, "exact", forms[0], "freq")
+    return tantivy.Query.phrase_query(schema, "exact", list(forms))
+
+
+def _excluded(texts: Sequence[str], language: str, schema: tantivy.Schema) -> Iterator[tantivy.Query]:
+    every = (form for text in texts for form in dict.fromkeys((text, restored(text, language))))
+    for each in (word for text in every for word in words(text, language)):
+        yield tantivy.Query.term_query(schema, "exact", each.folded, "freq")
+        yield tantivy.Query.term_query(schema, stems_field(analysed_as(language)), each.stem, "freq")
+
+
+_CONCEPTS: Final = (("tagged", ranking.TAGGED), ("named", ranking.NAMED), ("broader", ranking.BROADER))
+_MEANINGS: Final = (("named", ranking.MEANING),)
+"""Nobody tags the meanings of the lexicon, and none is broader than another."""
+
+
+def _unit(unit: Unit, language: str, schema: tantivy.Schema, numbers: Mapping[str, int]) -> tantivy.Query:
+    choices = []
+    if unit.words:
+        forms = [_form(word, language, schema) for word in unit.words]
+        choices.append(
+            forms[0] if len(forms) == 1 else tantivy.Query.boolean_query([(tantivy.Occur.Must, form) for form in forms])
+        )
+    if unit.inner:
+        inner = _some([_unit(each, language, schema, numbers) for each in unit.inner])
+        choices.append(tantivy.Query.boost_query(inner, ranking.WITHIN))
+    for each in unit.linked:
+        for role, weight in _MEANINGS if is_meaning(each.concept) else _CONCEPTS:
+            choices.append(_boosted(schema, role, str(numbers[each.concept]), weight * each.weight))
+    query = tantivy.Query.disjunction_max_query(choices, ranking.TIE)
+    return tantivy.Query.boost_query(query, ranking.NAME) if unit.name else query
+
+
+def _some(queries: Sequence[tantivy.Query], least: int = 1) -> tantivy.Query:
     if len(queries) == 1:
         return queries[0]
-    return tantivy.Query.boolean_query([(tantivy.Occur.Must, query) for query in queries])
-
-
-def _any(queries: list[tantivy.Query]) -> tantivy.Query:
-    if len(queries) == 1:
-        return queries[0]
-    return tantivy.Query.boolean_query([(tantivy.Occur.Should, query) for query in queries])
+    return tantivy.Query.boolean_query(
+        [(tantivy.Occur.Should, query) for query in queries], minimum_number_should_match=least
+    )
 
 
 def _form(word: QueryWord, language: str, schema: tantivy.Schema) -> tantivy.Query:
@@ -127,8 +376,11 @@ def _form(word: QueryWord, language: str, schema: tantivy.Schema) -> tantivy.Que
 
 
 def _fields(word: QueryWord, language: str) -> Iterator[tuple[str, str, float]]:
-    for role, place in (("title", ranking.TITLE), ("text", 1.0)):
-        yield f"{role}_exact", word.folded, place * ranking.EXACT
-        for tag in TAGS:
-            near = ranking.OWN_LANGUAGE if tag == language else ranking.OTHER_LANGUAGE
-            yield f"{role}_{tag}", word.stems[tag], near * place
+    for text in word.folded:
+        yield "exact", text, ranking.EXACT
+    own = stems_field(language)
+    for text in word.stems:
+        yield own, text, ranking.STEM
+        yield own, PART + text, ranking.PART
+    for text, alike in word.near:
+        yield "exact", text, ranking.NEAR * alike

@@ -4,23 +4,41 @@ from __future__ import annotations
 
 from typing import Final
 
-TITLE: Final = 2.5
-"""A word in the title, against the same word in the text."""
-EXACT: Final = 1.2
+EXACT: Final = 0.9
 """The very form that was typed, in whatever language: names, numbers, and most words of one's own."""
-OWN_LANGUAGE: Final = 1.0
-OTHER_LANGUAGE: Final = 0.6
-"""A stem in a language other than the searcher's: cognates and names match, chance does too."""
+STEM: Final = 0.6
+"""The same stem in the searcher's language."""
+PART: Final = 0.5
+"""A part of a compound that was typed, or a compound of which the word is a part."""
+NEAR: Final = 0.6
+"""A word that looks like the one that was typed, times how alike they are."""
 TAGGED: Final = 2.2
 """A record tagged with the concept of the query."""
 NAMED: Final = 2.0
 """A record whose text names the concept, in whatever language."""
-BROADER: Final = 0.9
+MEANING: Final = 1.6
+"""A record whose text has a word of a row of the lexicon."""
+NAME: Final = 1.3
+"""What a word counts more that no code list and no lexicon knows."""
+BROADER: Final = 1.1
 """A record about something narrower than the concept of the query."""
+WITHIN: Final = 0.75
+"""A concept that is named by some words of a longer name only, or by a part of a compound."""
+TOLD: Final = 1.6
+"""A concept in whose name the word stands, times how few others have it."""
+FOREIGN: Final = 0.6
+"""A concept that a word names in another language than the searcher's, where that one does not know it."""
 TIE: Final = 0.2
 """What the weaker matches of one word add to its strongest (disjunction max)."""
+ALIKE: Final = 0.55
+"""How alike words must be, from 0 to 1."""
+ALIKE_LABEL: Final = 0.59
+"""How alike the name of a concept must be."""
+
+LIFTS: Final = (("results", "measured", 0.6), ("kind", "lesson", 0.3))
+"""What is added to the score of a record with a value of a facet."""
 
 
 def needed(units: int) -> int:
-    """How many words or phrases of a query a record must match: half of them, rounded up."""
-    return (units + 1) // 2
+    """How many words or phrases of a query a record must match: half of them, at least one."""
+    return max(1, units // 2)

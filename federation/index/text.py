@@ -12,53 +12,26 @@ import json
 import os
 import shutil
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-import orjson
 import structlog
 import tantivy
 
 from federation.errors import StorageFailed, Unavailable
 from federation.index.concepts import Concepts
-from federation.index.languages import ANALYSED, UNKNOWN, analysed_as, words
-from federation.records.canonical import Literal, nodes_of
-from federation.records.kinds import Concept, Field, FieldType, Kind, Vocabulary
-from federation.records.record import Record, assemble
+from federation.index.documents import TAGS, facet_field, facet_names, stems_field, suggestible
+from federation.index.grams import Alike
+from federation.index.lexicon import lexicon_files
+from federation.records.kinds import Vocabulary
 from federation.records.vocabulary import vocabulary_files
 
 log = structlog.get_logger(__name__)
-LAYOUT: Final = 5
+LAYOUT: Final = 7
 """Rises when documents are built differently."""
-TAGS: Final = (*ANALYSED, UNKNOWN)
-KIND_FACET, NODE_FACET = "kind", "node"
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """An entry to be indexed: its body and where it comes from. ``node`` is the short name of its node."""
-
-    log_id: int
-    position: int
-    node: str
-    own: bool
-    published: str
-    body: str
-
-
-def facet_names(vocabulary: Vocabulary) -> list[str]:
-    """Every facet, in the order in which pages show them."""
-    schemes = sorted((s.order, s.facet) for s in vocabulary.schemes.values() if s.facet)
-    fields = sorted({each.facet for each in vocabulary.every_field() if each.facet})
-    return [KIND_FACET, NODE_FACET, *dict.fromkeys(name for _, name in schemes), *fields]
-
-
-def facet_field(name: str) -> str:
-    return "facet_" + name.replace("-", "_")
+_WORDS: Final = "words.txt"
 
 
 def _schema(vocabulary: Vocabulary) -> tantivy.Schema:
@@ -68,148 +41,14 @@ def _schema(vocabulary: Vocabulary) -> tantivy.Schema:
     builder.add_bytes_field("display", stored=True)
     builder.add_integer_field("published", fast=True)
     for tag in TAGS:
-        for role in ("title", "text"):
-            builder.add_text_field(f"{role}_{tag}", tokenizer_name="whitespace", index_option="freq")
+        builder.add_text_field(stems_field(tag), tokenizer_name="whitespace", index_option="freq")
     # Names and numbers are the same in every language, so the words as written share a field.
-    for role in ("title", "text"):
-        builder.add_text_field(f"{role}_exact", tokenizer_name="whitespace", index_option="freq")
+    builder.add_text_field("exact", tokenizer_name="whitespace", index_option="position")
     for role in ("tagged", "named", "broader"):
         builder.add_text_field(role, tokenizer_name="whitespace", index_option="basic")
     for name in facet_names(vocabulary):
         builder.add_text_field(facet_field(name), fast=True, tokenizer_name="raw", index_option="basic")
     return builder.build()
-
-
-def document(source: Source, concepts: Concepts) -> tuple[str, dict[str, Any] | None] | None:
-    """The key of one record's document and its fields, or none where an ending takes the document away.
-
-    None for entries that are not searched.
-    """
-    vocabulary = concepts.vocabulary
-    record, kind = assemble(nodes_of(source.body), vocabulary)
-    if kind is not None and kind.ending:
-        return record.iri, None
-    if kind is None or kind.managed:
-        return None
-    published = datetime.fromisoformat(source.published)
-    fields: dict[str, Any] = {
-        "key": [record.iri],
-        "published": [int(published.timestamp())],
-        "mentions": _mentions(record, kind),
-    }
-    named: dict[str, list[list[str]]] = {}
-    texts = {role: _texts(record, kind, role) for role in ("title", "text")}
-    for role, by_language in texts.items():
-        for language, text in by_language.items():
-            tag, analysed = analysed_as(language), list(words(text, language))
-            _extend(fields, f"{role}_{tag}", " ".join(word.stem for word in analysed))
-            _extend(fields, f"{role}_exact", " ".join(word.folded for word in analysed))
-            for spotted in concepts.spot(analysed, language):
-                surface = text[analysed[spotted.first].start : analysed[spotted.last - 1].end]
-                for iri in spotted.concepts:
-                    pairs = named.setdefault(iri, [])
-                    if [language, surface] not in pairs:
-                        pairs.append([language, surface])
-    tagged = _concepts(record, concepts)
-    up = {iri for iri, steps in concepts.with_broader([*tagged, *named]).items() if steps}
-    fields |= {"tagged": [" ".join(tagged)], "named": [" ".join(named)], "broader": [" ".join(sorted(up))]}
-    for name, values in _facets(record, kind, tagged, source, concepts).items():
-        fields[facet_field(name)] = sorted(set(values))
-    display = {
-        "id": record.iri,
-        "kind": record.kind,
-        "slug": record.address.slug,
-        "node": source.node,
-        "own": source.own,
-        "log": source.log_id,
-        "published": source.published,
-        "title": texts["title"],
-        "text": texts["text"],
-        # Their numbers: written out, the addresses of concepts would be half of what a hit has to read.
-        "tagged": [concepts.numbers[iri] for iri in tagged],
-        "named": {str(concepts.numbers[iri]): pairs for iri, pairs in named.items()},
-    }
-    fields["display"] = [orjson.dumps(display)]
-    return record.iri, fields
-
-
-def displayed(found: tantivy.Document, concepts: Concepts) -> dict[str, Any]:
-    """What a document keeps for its hit: the record's texts, where it comes from, and its concepts by IRI."""
-    display: dict[str, Any] = orjson.loads(found.get_first("display") or b"")
-    iris = concepts.iris
-    display["tagged"] = [iris[number] for number in display["tagged"]]
-    display["named"] = {iris[int(number)]: pairs for number, pairs in display["named"].items()}
-    return display
-
-
-def _extend(fields: dict[str, Any], name: str, text: str) -> None:
-    fields.setdefault(name, []).append(text)
-
-
-def _texts(record: Record, kind: Kind, role: str) -> dict[str, str]:
-    found: dict[str, list[str]] = {}
-    for each in kind.fields:
-        if each.search == role:
-            for tag, text in record.texts(each.path).items():
-                found.setdefault(tag, []).append(text)
-    return {tag: "\n".join(parts) for tag, parts in found.items()}
-
-
-def _mentions(record: Record, kind: Kind) -> list[str]:
-    """The records that a record refers to."""
-    fields = (each for each in kind.fields if each.type is FieldType.RECORD)
-    return list(dict.fromkeys(str(value) for each in fields for value in record.values(each.path)))
-
-
-def _concepts(record: Record, concepts: Concepts) -> list[str]:
-    """The concepts by which a record is found: those of topics and facets and what lies within them."""
-    vocabulary = concepts.vocabulary
-    wanted = {scheme.iri for scheme in vocabulary.schemes.values() if scheme.topic or scheme.facet}
-    # What the record itself is about comes before what its figures measure.
-    nodes = sorted(record.nodes, key=lambda node: (node != record.iri, node))
-    values = (str(value) for node in nodes for _, value in record.nodes[node])
-    known = ((value, vocabulary.concepts.get(value)) for value in dict.fromkeys(values))
-    return [
-        value
-        for value, concept in known
-        if concept is not None
-        and (concept.scheme in wanted or any(each.scheme in wanted for each in _around(concept, concepts)))
-    ]
-
-
-def _around(concept: Concept, concepts: Concepts) -> list[Concept]:
-    """What a concept lies in beyond its own code list: the country of a region."""
-    known = concepts.vocabulary.concepts
-    above = (known[iri] for iri in concepts.with_broader([concept.iri]) if iri in known)
-    return [each for each in above if each.scheme != concept.scheme]
-
-
-def _facets(
-    record: Record, kind: Kind, tagged: Iterable[str], source: Source, concepts: Concepts
-) -> dict[str, list[str]]:
-    vocabulary = concepts.vocabulary
-    facets: dict[str, list[str]] = {KIND_FACET: [record.kind], NODE_FACET: [source.node]}
-    for iri in tagged:
-        concept = vocabulary.concepts[iri]
-        for within in (concept, *_around(concept, concepts)):
-            name = vocabulary.schemes[within.scheme].facet
-            if name:
-                facets.setdefault(name, []).append(within.code)
-    for each in kind.fields:
-        if each.facet:
-            facets.setdefault(each.facet, []).extend(_facet_values(each, record))
-    return facets
-
-
-def _facet_values(each: Field, record: Record) -> Iterable[str]:
-    for value in record.values(each.path):
-        if isinstance(value, Literal):
-            if each.type is FieldType.TEXT:
-                yield value.language
-            elif each.type in (FieldType.DATE, FieldType.DATETIME):
-                yield value.value[:4]
-            else:
-                yield value.value
 
 
 @contextmanager
@@ -239,6 +78,9 @@ class TextIndex:
         self._index, self.positions = self._open()
         self.soiled = bool((self._saved() or {}).get("soiled"))
         """Whether files may still hold text that was erased."""
+        self.words = self._coming = Alike(self._read_words())
+        """The words of the records, folded: for typing errors and what looks alike."""
+        self._kept = len(self.words.texts)
         self._writer: tantivy.IndexWriter | None = None
         # A caller that is cancelled leaves its thread at work: the writer must not be let go of under it.
         self._working = threading.Lock()
@@ -259,6 +101,7 @@ class TextIndex:
         with _stored():
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True, exist_ok=True)
+            (self._folder / _WORDS).unlink(missing_ok=True)
             self.soiled = False
             self._write_state({})
             return tantivy.Index(schema, path=str(folder)), {}
@@ -282,7 +125,8 @@ class TextIndex:
 
     def _layout(self) -> str:
         digest = hashlib.sha256(str(LAYOUT).encode())
-        for path in vocabulary_files(self.concepts.vocabulary.folder):
+        folder = self.concepts.vocabulary.folder
+        for path in (*vocabulary_files(folder), *lexicon_files(folder)):
             digest.update(path.read_bytes())
         return digest.hexdigest()[:32]
 
@@ -293,6 +137,28 @@ class TextIndex:
         partial.write_text(json.dumps(state), "utf-8")
         os.replace(partial, path)
 
+    def _read_words(self) -> list[str]:
+        try:
+            return (self._folder / _WORDS).read_text("utf-8").split()
+        except FileNotFoundError:
+            return []
+
+    def _keep_words(self) -> None:
+        """Write down the words that came with a commit: at the end of the file, or all where the index is new."""
+        path = self._folder / _WORDS
+        anew = self._coming is not self.words
+        fresh = self._coming.texts[0 if anew else self._kept :]
+        # The line break comes first: after a crash the file may end within a word.
+        lines = "".join(f"\n{word}" for word in fresh)
+        if anew:
+            partial = path.with_suffix(".partial")
+            partial.write_text(lines, "utf-8")
+            os.replace(partial, path)
+        elif fresh:
+            with path.open("a", encoding="utf-8") as file:
+                file.write(lines)
+        self.words, self._kept = self._coming, len(self._coming.texts)
+
     def begin_anew(self) -> None:
         """Forget everything with the next commit; the caller first feeds the logs from the beginning.
 
@@ -302,6 +168,12 @@ class TextIndex:
             # Not delete_all_documents: it sets the writer's counter back to the last commit, and deletions that the
             # writer still remembers from before then hit the new documents, or those that follow miss them.
             self._index_writer().delete_documents_by_query(tantivy.Query.all_query())
+            self._coming = Alike()  # nothing of what was erased is suggested to anybody
+
+    def leave(self) -> None:
+        """Leave out what was not committed, so that it is not committed with what comes next."""
+        self.close()
+        self._coming = self.words
 
     def collect(self) -> None:
         """Delete the files that no longer belong to the index: nothing that was erased is in the others."""
@@ -333,6 +205,7 @@ class TextIndex:
                     writer.delete_documents_by_term("key", key)
                     if fields is not None:
                         writer.add_document(tantivy.Document(**fields))
+                        self._coming.add(suggestible(fields, self._coming.known))
 
     def commit(self, positions: Mapping[str, int], *, soiled: bool = False) -> None:
         """Make what was added searchable and remember how far the logs are indexed.
@@ -344,6 +217,7 @@ class TextIndex:
             self._index_writer().commit()
             self._index.reload()
             self.positions = dict(positions)
+            self._keep_words()
             self._write_state(self.positions)
 
     def rewind(self, did: str, position: int) -> None:
@@ -375,3 +249,9 @@ class TextIndex:
         state = self._state()
         if state is not None:
             self.positions = state
+        there = self._read_words()
+        if there[: self._kept] == self.words.texts:
+            self.words.add(there[self._kept :])
+        else:
+            self.words = self._coming = Alike(there)
+        self._kept = len(self.words.texts)

@@ -95,6 +95,15 @@ def cosigned(text: str, name: str, key: Ed25519PublicKey) -> datetime | None:
     return None
 
 
+def signed_at(text: str) -> datetime | None:
+    """When a log has signed a checkpoint of its own, which it need not verify; None for no checkpoint."""
+    name = text.partition("\n")[0]
+    found = (_SIGNATURE.fullmatch(line) for line in text.split("\n"))
+    lines = (base64.b64decode(each[2]) for each in found if each is not None and each[1] == name)
+    times = (int.from_bytes(data[4:12], "big") for data in lines if len(data) == 4 + 72)
+    return next((datetime.fromtimestamp(seconds, UTC) for seconds in times), None)
+
+
 def verify(text: str, *, origin: str, key: Ed25519PublicKey) -> Checkpoint:
     """Check a checkpoint of the log ``origin``. Raises BadCheckpoint, naming what is wrong.
 

@@ -2,13 +2,13 @@
 
 Peers' pages, our own published records and a log checked off-line all pass through ``judge``. It
 raises for anything that makes a whole page unbelievable (a proof, a position, an owner); an entry
-that is genuine but not understood — an unknown kind, a value outside our code lists — is kept aside
-with its reason, so that one record never stops a log.
+that is genuine but not understood — an unknown kind, a value outside our code lists, or a text on which
+our reader fails — is kept aside with its reason, so that one record never stops a log.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Final, NamedTuple, TypeAlias
@@ -16,6 +16,7 @@ from typing import Final, NamedTuple, TypeAlias
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from federation.errors import (
+    FederationError,
     ForeignRecord,
     KeyMismatch,
     Mislabelled,
@@ -29,12 +30,14 @@ from federation.records.canonical import nodes_of
 from federation.records.kinds import Vocabulary
 from federation.records.multikey import decode_public
 from federation.records.proof import Proof, Signed, Verified, restored, verify
-from federation.records.record import Record, assemble
+from federation.records.record import Record, assemble, outline
 from federation.records.shapes import Checks
 
 _public: Final = lru_cache(64)(decode_public)
 FUTURE: Final = timedelta(minutes=5)
 """How far a peer's clock may be ahead of ours."""
+UNREADABLE: Final = "unreadable"
+"""Why an entry is kept aside on which our reader has failed."""
 CREATE: Final = "Create"
 UPDATE: Final = "Update"
 DELETE: Final = "Delete"
@@ -122,14 +125,14 @@ def judge(
     vocabulary: Vocabulary,
     checks: Checks,
     now: datetime,
+    crashed: Callable[[int, Exception], None] = lambda position, error: None,
 ) -> tuple[list[Entry | Erased], Standing]:
     """Verify consecutive entries of one log; the entries, and the standing after them.
 
-    Raises the FederationError that names the first thing wrong; then nothing of the page counts.
+    ``crashed`` is told where our reader has failed on an entry, which is then kept aside. Raises the
+    FederationError that names the first thing wrong; then nothing of the page counts.
     """
-    read = [
-        None if isinstance(claim, Erased) else understood(claim.signed.body, vocabulary, checks) for claim in claims
-    ]
+    read = [None if isinstance(claim, Erased) else _read(claim, vocabulary, checks, crashed) for claim in claims]
     # Signatures one after the other, and not between the readings: each evicts what the other needs in the caches.
     entries: list[Entry | Erased] = []
     latest = (now + FUTURE).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -173,6 +176,22 @@ def _declared(claim: Claimed, record: Record, standing: Standing) -> tuple[Decla
     new = declared(body)
     check_successor(body, new, standing.declared, claim.position, standing.recovered)
     return new, new.keys if new.recovery else standing.declared.keys
+
+
+def _read(
+    claim: Claimed, vocabulary: Vocabulary, checks: Checks, crashed: Callable[[int, Exception], None]
+) -> tuple[Record, str]:
+    """As ``understood``, or what its lines say of a record on which our reader fails.
+
+    That is a defect of ours: it must hold up neither the log nor those who follow it.
+    """
+    try:
+        return understood(claim.signed.body, vocabulary, checks)
+    except (FederationError, MemoryError):
+        raise  # what it is no record for; and want of memory says nothing of the record
+    except Exception as error:  # noqa: BLE001 - whatever nobody foresaw
+        crashed(claim.position, error)
+        return outline(claim.object, claim.signed.body, vocabulary), f"{UNREADABLE}: {type(error).__name__}"
 
 
 def understood(body: str, vocabulary: Vocabulary, checks: Checks) -> tuple[Record, str]:

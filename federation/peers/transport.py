@@ -1,8 +1,9 @@
 """The one place from which requests leave this node.
 
-Only configured peers are asked. The address that is really connected to is checked, whatever the name
-resolved to; redirects are followed by hand, twice at most and within one origin; answers are read as
-a stream that is cut off at a size and a time. Nothing found inside a record is ever fetched.
+Only configured peers are asked, by https, at the port their address names: 443 where it names none. The
+address that is really connected to is checked, whatever the name resolved to; redirects are followed by
+hand, twice at most and within one origin, port included; answers are read as a stream that is cut off at
+a size, at a time and below a rate. Nothing found inside a record is ever fetched.
 """
 
 from __future__ import annotations
@@ -134,8 +135,11 @@ class Answer:
 class Transport:
     """Asks peers. One for a node; every request goes through ``get``."""
 
-    def __init__(self, session: aiohttp.ClientSession, *, origins: Collection[str], limits: Limits) -> None:
+    def __init__(
+        self, session: aiohttp.ClientSession, *, origins: Collection[str], limits: Limits, schemes: Collection[str]
+    ) -> None:
         self._session = session
+        self._schemes = schemes
         self._origins = origins  # not a copy: peers are added while a node runs
         self._limits = limits
 
@@ -170,6 +174,8 @@ class Transport:
     def _check_origin(self, url: str) -> None:
         if _origin(url) not in self._origins:
             raise AddressRefused(f"{_origin(url)} is not a configured peer.", remedy="Add it to the peers first.")
+        if urlsplit(url).scheme not in self._schemes:
+            raise AddressRefused(f"{_origin(url)} is not asked without https.", remedy="Use its https:// address.")
 
     def _redirected(self, url: str, location: str) -> str:
         try:
@@ -192,12 +198,8 @@ class Transport:
         encoding = response.headers.get("Content-Encoding", "identity")
         if encoding not in ("identity", "gzip"):
             raise PeerError(f"{url} answered in an encoding nobody asked for.")
-        data = bytearray()
-        async for chunk in response.content.iter_any():
-            data += chunk
-            if len(data) > cap:
-                raise OversizedResponse(f"{url} sent more than {cap:,} bytes.")
-        content = Content(bytes(data) if status == 200 else b"", url, cap, encoding == "gzip" and status == 200)
+        data = await self._body(url, response, cap)
+        content = Content(data if status == 200 else b"", url, cap, encoding == "gzip" and status == 200)
         etag = response.headers.get("ETag", "")
         seen = response.headers.get(SEEN, "")
         return Answer(
@@ -209,6 +211,19 @@ class Transport:
             seen if _DIGEST.fullmatch(seen) else "",
             _moment(response.headers.get("Date", "")),
         )
+
+    async def _body(self, url: str, response: aiohttp.ClientResponse, cap: int) -> bytes:
+        """The bytes of an answer as they are sent. Raises OversizedResponse, and PeerUnreachable for a drip of them."""
+        clock, data, limits = asyncio.get_running_loop().time, bytearray(), self._limits
+        start = clock()
+        async for chunk in response.content.iter_any():
+            data += chunk
+            if len(data) > cap:
+                raise OversizedResponse(f"{url} sent more than {cap:,} bytes.")
+            passed = clock() - start
+            if passed > limits.rate_seconds and len(data) < limits.rate_bytes * passed:
+                raise PeerUnreachable(f"{url} sent {len(data):,} bytes in {passed:.0f} s, which is too slow.")
+        return bytes(data)
 
 
 def _origin(url: str) -> str:
@@ -236,7 +251,10 @@ def _moment(value: str) -> datetime | None:
 
 @asynccontextmanager
 async def open_transport(*, origins: Collection[str], limits: Limits, allow_private: bool) -> AsyncIterator[Transport]:
-    """A transport with a session of its own. ``allow_private`` is for tests and demonstrations."""
+    """A transport with a session of its own.
+
+    ``allow_private``, for tests and demonstrations, allows http and addresses that are not public.
+    """
 
     def guarded(info: Any) -> socket.socket:
         family, kind, protocol, _, address = info
@@ -257,4 +275,5 @@ async def open_transport(*, origins: Collection[str], limits: Limits, allow_priv
         headers={"User-Agent": USER_AGENT},
         max_line_size=8190,
     ) as session:
-        yield Transport(session, origins=origins, limits=limits)
+        schemes = ("https", "http") if allow_private else ("https",)
+        yield Transport(session, origins=origins, limits=limits, schemes=schemes)

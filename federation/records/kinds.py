@@ -208,7 +208,7 @@ class Rule:
     messages: Texts
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)  # written out it is a book, and whatever holds one would print it
 class Vocabulary:
     """Everything ``vocab/`` says: kinds, parts, groups, code lists and rules."""
 

@@ -129,6 +129,24 @@ def assemble(nodes: Nodes, vocabulary: Vocabulary) -> tuple[Record, Kind | None]
     return Record(address, name, int(version.value), publisher, nodes, classes), kind
 
 
+def outline(iri: str, body: str, vocabulary: Vocabulary) -> Record:
+    """What the lines of a body say of its record, for one that ``assemble`` cannot cope with: no more than its owner,
+    class and version. Such a record can be kept but not shown.
+
+    Raises InvalidRecord where one of them is not there, or more than once.
+    """
+    address, said = address_of(iri), []
+    for path in (TYPE, PUBLISHER, VERSION):
+        start = f"<{iri}> <{path}> "
+        said.append([line[len(start) : -2] for line in body.split("\n") if line.startswith(start)])
+    version = _VERSION.search(said[2][0]) if said[2] else None
+    if address is None or version is None or any(len(values) != 1 for values in said):
+        raise InvalidRecord(f"<{iri[:200]}> must have one class, one publisher and one version.")
+    name, publisher = said[0][0][1:-1], said[1][0][1:-1]
+    kind = vocabulary.by_class.get(name)
+    return Record(address, address.kind if kind is None else kind.name, int(version[0]), publisher, {}, {iri: name})
+
+
 def _check_parts(iri: str, nodes: Nodes) -> dict[str, str]:
     """The class of every part; each is linked from the record, and all that are linked are there."""
     start, classes = iri + "#", dict[str, str]()

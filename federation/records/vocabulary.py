@@ -96,12 +96,22 @@ def _term(term: Object) -> rdflib.term.Node:
 
 
 def load_vocabulary(folder: Path | None = None) -> Vocabulary:
-    """Read a vocabulary. Raises Misconfigured for shapes this program cannot use."""
+    """A vocabulary, read once for as long as its files stay as they are.
+
+    Raises Misconfigured for shapes this program cannot use.
+    """
     folder = folder or default_folder()
-    graph, schemes = read(folder)
-    vocabulary = _Reader(graph).vocabulary(folder, schemes)
-    _check_terms(vocabulary)
-    return vocabulary
+    files = tuple((path, path.stat().st_mtime_ns, path.stat().st_size) for path in vocabulary_files(folder))
+    known = _LOADED.get(folder)
+    if known is None or known[0] != files:
+        graph, schemes = read(folder)
+        vocabulary = _Reader(graph).vocabulary(folder, schemes)
+        _check_terms(vocabulary)
+        known = _LOADED[folder] = (files, vocabulary)
+    return known[1]
+
+
+_LOADED: Final[dict[Path, tuple[object, Vocabulary]]] = {}
 
 
 def _check_terms(vocabulary: Vocabulary) -> None:

@@ -15,7 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from federation.errors import BadErasure, MassErasure
 from federation.log.effects import ERASURE, Effect, effect_of
 from federation.log.keys import KIND as KEY_EVENT
-from federation.store import schema
+from federation.store import days, schema
+from federation.store.rows import Day
 from federation.store.schema import UNEXPLAINED
 
 ERASED: Final = "erased"
@@ -25,18 +26,19 @@ STALE: Final = "stale-version"
 COMPROMISED: Final = "compromised-key"
 """Why an entry is not shown that was signed when others had the key."""
 MOST: Final = 100
-"""Erasures that become visible at once without anybody asking, or a hundredth of the log if that is more."""
+"""Entries erased on one day without anybody being asked, or a hundredth of the log if that is more."""
 _CHUNK: Final = 400
 
 
 async def apply(
-    connection: AsyncConnection, log_id: int, start: int, stop: int, *, allowed: int | None = None
+    connection: AsyncConnection, log_id: int, start: int, stop: int, *, allowed: int | None = None, day: str = ""
 ) -> list[Effect]:
     """Apply what the entries ``start`` ≤ p < ``stop`` do to earlier ones; what that was.
 
-    ``allowed`` is the position up to which a coordinator has agreed to any number of erasures; None for
-    the own log, which nobody limits. Raises BadErasure for one that names what is not its record's, or
-    for an entry without text that none names; MassErasure for more than anybody would expect.
+    ``allowed`` is the position up to which a coordinator has agreed to any number of erasures, ``day`` the one
+    (UTC) that others count for; None for the own log, which nobody limits. Raises BadErasure for one that names
+    what is not its record's, or for an entry without text that none names; MassErasure for more than anybody
+    would expect in a day.
     """
     effects = await _effects(connection, log_id, start, stop)
     hidden = [effect for effect in effects if effect.compromised_from is not None]
@@ -50,13 +52,7 @@ async def apply(
         effects = [every[position] for position in sorted(every)]
     erasures = [effect for effect in effects if effect.erases]
     if allowed is not None:
-        fresh = sum(len(effect.erases) for effect in erasures if effect.position >= allowed)
-        if fresh > max(MOST, start // 100):
-            raise MassErasure(
-                f"The peer asks to erase {fresh} of the {start} entries held of its log.",
-                remedy="Ask its coordinator; if it is meant, run `procirc peers confirm`. Until then nothing is taken "
-                "from it.",
-            )
+        await _count(connection, log_id, start, day, [each for each in erasures if each.position >= allowed])
     for effect in erasures:
         await _erase(connection, log_id, effect)
     entry = schema.entry.c
@@ -67,6 +63,24 @@ async def apply(
     if position is not None:
         raise BadErasure(f"Entry {position} is given without its text, and no erasure in the log names it.")
     return effects
+
+
+async def _count(connection: AsyncConnection, log_id: int, held: int, day: str, erasures: Sequence[Effect]) -> None:
+    """Count the visible entries that are erased though nobody has agreed to it. Raises MassErasure.
+
+    By the day, since whoever wants to empty a log could as well do it a little at every pull.
+    """
+    fresh = sum(position < held for effect in erasures for position in effect.erases)
+    before = (await days.on(connection, log_id, day)).erased
+    if fresh and before + fresh > max(MOST, held // 100):
+        since = f", after {before} earlier today (UTC)" if before else ""
+        raise MassErasure(
+            f"The peer asks to erase {fresh} of the {held} entries held of its log{since}.",
+            remedy="Ask its coordinator; if it is meant, run `procirc peers confirm`. Until then nothing is taken "
+            "from it.",
+        )
+    if fresh:
+        await days.add(connection, log_id, Day(day, erased=fresh))
 
 
 async def _effects(connection: AsyncConnection, log_id: int, start: int, stop: int) -> list[Effect]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from federation.errors import StorageFailed
 from federation.log.keys import Declaration, Keys, declared
@@ -65,6 +65,15 @@ class StoredEntry:
     erased_by: int | None = None
 
 
+class Day(NamedTuple):
+    """What was taken from a peer on a day (UTC): entries, bytes of their pages unpacked, and how many were erased."""
+
+    day: str
+    entries: int = 0
+    bytes: int = 0
+    erased: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class PeerState:
     """How things stand with a peer, as a coordinator sees it. Times are UTC text, empty if never."""
@@ -85,6 +94,21 @@ class PeerState:
     """Fingerprint of new keys after lost ones, as a coordinator has confirmed it."""
     erase_until: int = 0
     """Position up to which a coordinator has agreed to any number of erasures."""
+    target: str = ""
+    """The checkpoint a pull is heading for, with the keys it was verified by; see ``goals``."""
+    day: str = ""
+    """The day (UTC) to which the next three belong."""
+    entries: int = 0
+    bytes: int = 0
+    erased: int = 0
+    """Entries that became visible as erased without a coordinator."""
+    ahead: int = 0
+    """Seconds by which our clock was ahead of the peer's at ``heard``, below 0 if behind."""
+    heard: str = ""
+
+    def on(self, day: str) -> Day:
+        """What was taken from it on a day."""
+        return Day(day, self.entries, self.bytes, self.erased) if self.day == day else Day(day)
 
 
 def log_of(row: Any) -> Log:

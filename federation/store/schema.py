@@ -79,6 +79,26 @@ peer: Final = sa.Table(
     # What a coordinator has agreed to: new keys after lost ones, and erasures up to a position, however many.
     sa.Column("recovered", sa.Text, nullable=False, server_default=""),
     sa.Column("erase_until", sa.BigInteger, nullable=False, server_default="0"),
+    # The checkpoint a pull is heading for, until it is reached; see ``goals``.
+    sa.Column("target", sa.Text, nullable=False, server_default=""),
+    # What was taken on a day (UTC), and how many entries were erased on it; an earlier day counts no more.
+    sa.Column("day", sa.Text, nullable=False, server_default=""),
+    sa.Column("entries", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("bytes", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("erased", sa.BigInteger, nullable=False, server_default="0"),
+    # Seconds by which our clock was ahead of the peer's, and when (by ours) that was seen.
+    sa.Column("ahead", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("heard", sa.Text, nullable=False, server_default=""),
+)
+
+received: Final = sa.Table(
+    "received",
+    metadata,
+    # When the entries from ``start`` on, up to those of the next row, became visible here. A row a pull and not a
+    # column of ``entry``: the first copy of a large log would have to write each of its entries twice.
+    sa.Column("log_id", sa.Integer, sa.ForeignKey("log.id"), primary_key=True),
+    sa.Column("start", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("at", sa.Text, nullable=False),
 )
 
 seen: Final = sa.Table(

@@ -21,13 +21,17 @@ from federation.log.keys import KIND as KEY_EVENT
 from federation.log.keys import Keys
 from federation.log.merkle import Frontier
 from federation.log.trust import Entry, Erased, Standing
+from federation.store import days, schema, statements
 from federation.store import effects as effects_of
-from federation.store import schema, statements
 from federation.store.engine import open_engine, reading, scrub, writing
 from federation.store.followed import FollowedPeers
 from federation.store.in_house import InHouse
-from federation.store.rows import Log, PeerState, StoredEntry, entry_of, log_of
+from federation.store.inventory import Inventory
+from federation.store.rows import Day, Log, PeerState, StoredEntry, entry_of, log_of
 from federation.store.witnesses import Witnesses
+
+SignCheckpoint = Callable[[int, bytes, str], str]
+"""Signs a size and a root, given the last checkpoint of the log, which is empty before the first."""
 
 
 @asynccontextmanager
@@ -51,6 +55,7 @@ class Store:
         """Whether files of the database may still hold what was erased."""
         self.in_house = InHouse(engine)
         self.witnesses = Witnesses(engine)
+        self.inventory = Inventory(engine)
         self.followed = FollowedPeers(engine)
 
     # Logs
@@ -89,12 +94,12 @@ class Store:
     # Appending
 
     async def append_own(
-        self, log_id: int, entries: Sequence[Entry], *, keys: Keys | None, checkpoint: Callable[[int, bytes], str]
+        self, log_id: int, entries: Sequence[Entry], *, keys: Keys | None, checkpoint: SignCheckpoint
     ) -> list[int]:
         """Append to the node's own log; the positions assigned. Durable on return.
 
-        ``checkpoint`` signs the new size and root inside the transaction, so an entry is never
-        served without one; ``keys`` are those that signed the entries. The positions of ``entries``
+        ``checkpoint`` signs the new size and root, knowing the last checkpoint, inside the transaction, so an
+        entry is never served without one; ``keys`` are those that signed the entries. The positions of ``entries``
         are ignored. Raises Conflict when a version is not the next one, a time goes backwards or the
         keys are no longer in force: somebody else appended in between.
         """
@@ -116,29 +121,36 @@ class Store:
                     verified_size=frontier.size,
                     verified_frontier=frontier.encode(),
                     published=entries[-1].published,
-                    checkpoint=checkpoint(frontier.size, frontier.root),
+                    checkpoint=checkpoint(frontier.size, frontier.root, log.checkpoint),
                 )
             )
             effects = await effects_of.apply(connection, log_id, log.size, frontier.size)
         await self._scrubbed(effects)
         return list(range(log.size, frontier.size))
 
-    async def refresh_checkpoint(self, log_id: int, checkpoint: Callable[[int, bytes], str]) -> str:
+    async def refresh_checkpoint(self, log_id: int, checkpoint: SignCheckpoint) -> str:
         """Sign the own log as it stands once more, so that peers see it is alive."""
         async with writing(self._engine) as connection:
             log = log_of(await statements.log_row(connection, log_id))
-            text = checkpoint(log.size, log.frontier.root)
+            text = checkpoint(log.size, log.frontier.root, log.checkpoint)
             change = schema.log.update().where(schema.log.c.id == log_id)
             await connection.execute(change.values(checkpoint=text))
             return text
 
     async def append_peer(
-        self, log_id: int, entries: Sequence[Entry | Erased], *, after: int, standing: Standing
+        self,
+        log_id: int,
+        entries: Sequence[Entry | Erased],
+        *,
+        after: int,
+        standing: Standing,
+        taken: Day | None = None,
     ) -> None:
         """Keep verified entries of a peer and move the cursor, in one transaction; still invisible.
 
-        An entry whose version does not rise is kept in quarantine. Raises Conflict when the cursor is
-        no longer at ``after``: another process follows the same peer.
+        ``taken`` is what they add to the count of their day, if they count. An entry whose version does not rise
+        is kept in quarantine. Raises Conflict when the cursor is no longer at ``after``: another process follows
+        the same peer.
         """
         async with writing(self._engine) as connection:
             log = log_of(await statements.log_row(connection, log_id))
@@ -157,12 +169,15 @@ class Store:
                     published=standing.published,
                 )
             )
+            if taken is not None:
+                await days.add(connection, log_id, taken)
 
-    async def confirm(self, log_id: int, *, size: int, root: bytes, checkpoint: str) -> None:
+    async def confirm(self, log_id: int, *, size: int, root: bytes, checkpoint: str, at: str = "") -> None:
         """Make a peer's entries visible up to a checkpoint whose signature was verified, with all they entail.
 
-        Raises RootMismatch when our entries do not add up to it; then those that were not yet
-        visible are dropped, and the next run fetches them again. Raises BadErasure and MassErasure.
+        ``at`` is when that happens (UTC text); the own log, when it comes back from others, has no such time.
+        Raises RootMismatch when our entries do not add up to it; then those that were not yet visible are
+        dropped, and the next run fetches them again. Raises BadErasure and MassErasure.
         """
         effects: list[Effect] = []
         async with writing(self._engine) as connection:
@@ -173,13 +188,19 @@ class Store:
                 peer = schema.peer.select().where(schema.peer.c.log_id == log_id)
                 row = (await connection.execute(peer)).one_or_none()
                 allowed = row.erase_until if row is not None else None
-                effects = await effects_of.apply(connection, log_id, log.verified_size, size, allowed=allowed)
+                effects = await effects_of.apply(
+                    connection, log_id, log.verified_size, size, allowed=allowed, day=at[:10]
+                )
+                if at and size > log.verified_size:
+                    fresh = {"log_id": log_id, "start": log.verified_size, "at": at}
+                    await connection.execute(schema.received.insert().values(**fresh))
                 values |= {"verified_size": size, "verified_frontier": log.frontier.encode()}
             elif log.size == size:
                 values = await statements.drop_pending(connection, log)
             else:
                 raise Conflict(f"The copy of {log.did} stands at {log.size}, the checkpoint at {size}.")
             await connection.execute(schema.log.update().where(schema.log.c.id == log_id).values(**values))
+            await connection.execute(schema.peer.update().where(schema.peer.c.log_id == log_id).values(target=""))
         await self._scrubbed(effects)
         if not matches:
             raise RootMismatch(
@@ -193,12 +214,13 @@ class Store:
             log = log_of(await statements.log_row(connection, log_id))
             values = await statements.drop_pending(connection, log)
             await connection.execute(schema.log.update().where(schema.log.c.id == log_id).values(**values))
+            await connection.execute(schema.peer.update().where(schema.peer.c.log_id == log_id).values(target=""))
             return log_of(await statements.log_row(connection, log_id))
 
     async def forget(self, log_id: int) -> None:
         """Delete a peer's log with everything in it."""
         async with writing(self._engine) as connection:
-            for table in (schema.entry, schema.peer):
+            for table in (schema.entry, schema.peer, schema.received):
                 await connection.execute(table.delete().where(table.c.log_id == log_id))
             await connection.execute(schema.log.delete().where(schema.log.c.id == log_id, schema.log.c.own.is_(False)))
         await self.scrub()
@@ -209,8 +231,10 @@ class Store:
             await connection.execute(change.values(fingerprint=fingerprint))
 
     async def _scrubbed(self, effects: Sequence[Effect]) -> None:
+        """Scrub after erasures; they are durable by now, so what the disk refuses is left for later (``soiled``)."""
         if any(effect.erases for effect in effects):
-            await self.scrub()
+            with suppress(StorageFailed):
+                await self.scrub()
 
     async def scrub(self) -> None:
         """Take what was erased out of the files of the database too; ``soiled`` while others still read it there."""
@@ -227,6 +251,13 @@ class Store:
         async with reading(self._engine) as connection:
             rows = await connection.execute(schema.entry.select().where(where).order_by(schema.entry.c.position))
             return [entry_of(row) for row in rows]
+
+    async def received(self, log_id: int, position: int) -> str:
+        """When an entry of a peer became visible here (UTC text); empty for own ones, and where it was not noted."""
+        table = schema.received
+        query = sa.select(table.c.at).where(table.c.log_id == log_id, table.c.start <= position)
+        async with reading(self._engine) as connection:
+            return str((await connection.execute(query.order_by(table.c.start.desc()).limit(1))).scalar() or "")
 
     async def leaves(self, log_id: int, stop: int, start: int = 0) -> list[bytes]:
         """The leaf hashes of a log at positions ``start`` ≤ p < ``stop``."""

@@ -42,11 +42,16 @@ async def publish(request: web.Request) -> web.Response:
     return web.json_response(answer, status=201 if outcome.published else 200, headers=headers)
 
 
-def _check_token(request: web.Request) -> None:
+def has_token(request: web.Request) -> bool:
+    """Whether a request brings this node's token."""
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
     digest = hashlib.sha256(given.strip().encode("utf-8", "surrogateescape")).hexdigest()
     expected = request.app[TOKEN]
-    if scheme.lower() != "bearer" or not expected or not hmac.compare_digest(digest, expected):
+    return scheme.lower() == "bearer" and bool(expected) and hmac.compare_digest(digest, expected)
+
+
+def _check_token(request: web.Request) -> None:
+    if not has_token(request):
         raise NotAllowed(
             "Publishing needs this node's token.", remedy="Send it as `Authorization: Bearer …`; see api.token."
         )

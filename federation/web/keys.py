@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from aiohttp import web
+from collections.abc import Awaitable, Callable
 
-from federation.config import Config
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+
+from federation.config import Config, PeerConfig
 from federation.feed import Feed
+from federation.index.text import TextIndex
+from federation.indexing import Follower
 from federation.ownlog import Clock, OwnLog
 from federation.publish import Publisher
-from federation.search import Follower, Search
+from federation.recovery import Guard
+from federation.search import Search
 from federation.store.rows import Log
 from federation.store.store import Store
 from federation.web.locale import Locales
@@ -23,10 +29,16 @@ FEED: web.AppKey[Feed] = web.AppKey("feed", Feed)
 MIRRORS: web.AppKey[dict[int, Feed]] = web.AppKey("mirrors")
 """Feeds of the copies of others' logs, by the id of the log; made when they are asked for."""
 OWN: web.AppKey[OwnLog] = web.AppKey("own", OwnLog)
+GUARD: web.AppKey[Guard] = web.AppKey("guard", Guard)
+"""Says why this node must not write, if so."""
+INDEX: web.AppKey[TextIndex] = web.AppKey("index", TextIndex)
+PEERS: web.AppKey[Callable[[], Awaitable[list[PeerConfig]]]] = web.AppKey("peers")
+"""Whom this node follows at the moment."""
 SEARCH: web.AppKey[Search] = web.AppKey("search", Search)
 FOLLOWER: web.AppKey[Follower] = web.AppKey("follower", Follower)
 PUBLISHER: web.AppKey[Publisher] = web.AppKey("publisher", Publisher)
 WORKERS: web.AppKey[Workers] = web.AppKey("workers", Workers)
+METRICS: web.AppKey[CollectorRegistry] = web.AppKey("metrics", CollectorRegistry)
 LOCALES: web.AppKey[Locales] = web.AppKey("locales", Locales)
 CLOCK: web.AppKey[Clock] = web.AppKey("clock")
 TOKEN: web.AppKey[str] = web.AppKey("token", str)

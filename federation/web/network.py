@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from federation.web import pages
+from federation.erasures import erasures, overdue
+from federation.web import accounts, pages
 from federation.web.api import peer_list
-from federation.web.keys import CONFIG, LOG, STORE
+from federation.web.keys import CLOCK, CONFIG, GUARD, LOG, PEERS, STORE
 
 
 async def page(request: web.Request) -> web.Response:
+    """``/network``. Which peers have not followed an erasure is for those who have logged in."""
     store = request.app[STORE]
     own = await store.log(request.app[LOG].id)
     counts = {log.name: sum((await store.counts(log.id)).values()) for log in await store.logs()}
@@ -18,5 +20,21 @@ async def page(request: web.Request) -> web.Response:
     def name_of(peer: str) -> str:
         return language.pick(config.region(peer))
 
-    context = {"own": own, "peers": await peer_list(request), "counts": counts, "name_of": name_of}
-    return pages.page(request, "network.html", context)
+    late: dict[str, int] = {}
+    person = await accounts.person(request)
+    if person:
+        late = overdue(await erasures(store, own.id, await request.app[PEERS](), request.app[CLOCK]()))
+    guard = request.app[GUARD]
+    reason = guard.reason()
+    context = {
+        "read_only": f"{reason} {guard.remedy()}" if reason else "",
+        "late": late,
+        "own": own,
+        "peers": await peer_list(request),
+        "counts": counts,
+        "name_of": name_of,
+    }
+    response = pages.page(request, "network.html", context)
+    if person:
+        response.headers["Cache-Control"] = "private, no-store"
+    return response

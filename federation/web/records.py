@@ -17,7 +17,7 @@ from federation.records.kinds import Field, FieldType, Kind, Vocabulary, in_lang
 from federation.records.record import Record, address_of, assemble
 from federation.store.rows import Log, StoredEntry
 from federation.store.store import Store
-from federation.web import accounts, pages, standing
+from federation.web import accounts, notices, pages, standing
 from federation.web.keys import CLOCK, CONFIG, LOG, SEARCH, STORE, WORKERS
 from federation.web.locale import Language
 from federation.web.negotiate import choose, is_current
@@ -35,6 +35,8 @@ OFFERED: Final = ("application/ld+json", HTML, "text/turtle", "application/n-qua
 
 
 _LONGEST_URL: Final = 60
+SIMILAR: Final = 5
+"""Similar records that a page shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +151,12 @@ async def _page(request: web.Request, entry: StoredEntry, log: Log) -> web.Respo
         "entry": entry,
         "log": log,
         "state": state,
+        "received": await request.app[STORE].received(log.id, entry.position),
+        "notices": [] if log.own else await notices.of_regions(request, [log.name]),
         "data_path": _local_path(record.iri, log),
         "published_by": language.pick(request.app[CONFIG].region(log.name)),
+        "similar": await request.app[SEARCH].similar(record.iri, SIMILAR, language.tag),
+        "region_of": lambda node: request.app[SEARCH].value_label("node", node, language.tag),
         **await _standing(request, record, language),
         **await _restricted(request, record, kind, language, own=log.own),
     }

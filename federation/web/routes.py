@@ -7,7 +7,7 @@ from typing import Final
 
 from aiohttp import web
 
-from federation.web import accounts, api, feed, health, log, network, records, search, vocabulary
+from federation.web import accounts, api, feed, health, log, metrics, network, records, search, vocabulary
 from federation.web.pages import FOLDER
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -16,6 +16,7 @@ GET: Final[tuple[tuple[str, Handler], ...]] = (
     ("/", search.page),
     ("/search", search.page),
     ("/api/search", search.api),
+    ("/api/complete", search.complete),
     ("/api/peers", api.peers),
     ("/records/{kind}/{slug}", records.own),
     ("/peers/{peer}/records/{kind}/{slug}", records.of_peer),
@@ -40,6 +41,7 @@ GET: Final[tuple[tuple[str, Handler], ...]] = (
     ("/vocab/{path:.+}", vocabulary.file),
     ("/network", network.page),
     ("/login", accounts.page),
+    ("/metrics", metrics.page),
     ("/health/live", health.live),
     ("/health/ready", health.ready),
 )

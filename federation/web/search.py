@@ -14,7 +14,7 @@ from federation.index.explanation import marked_html, plain_text
 from federation.records.kinds import Vocabulary
 from federation.records.values import suggestion
 from federation.search import MAX_LIMIT, MAX_OFFSET, Found, Hit, Request
-from federation.web import pages, standing
+from federation.web import notices, pages, standing
 from federation.web.keys import CLOCK, CONFIG, SEARCH, STORE, WORKERS
 
 PAGE_SIZE: Final = 20
@@ -45,7 +45,9 @@ async def api(request: web.Request) -> web.Response:
     stand = await _stand(request, found)
     headers = {"Access-Control-Allow-Origin": "*", "Cache-Control": "no-cache"}
     vocabulary = request.app[WORKERS].tools.vocabulary
-    body = orjson.dumps(_document(found, request.app[CONFIG].base, stand, wanted.language, vocabulary))
+    document = _document(found, request.app[CONFIG].base, stand, wanted.language, vocabulary)
+    told = await notices.of_results(request, found, wanted.filters.get("node", ()))
+    body = orjson.dumps({**document, "notices": notices.documents(told)})
     return web.Response(body=body, content_type="application/json", charset="utf-8", headers=headers)
 
 
@@ -103,11 +105,23 @@ def _document(
             for hit in found.hits
         ],
         "facets": {
-            name: [{"value": v.value, "label": v.label, "count": v.count} for v in values]
+            name: [
+                {"value": v.value, "label": v.label, "count": v.count, **({"depth": v.depth} if v.depth else {})}
+                for v in values
+            ]
             for name, values in found.facets.items()
         },
+        "suggestion": found.suggestion,
         "took_ms": found.took_ms,
     }
+
+
+async def complete(request: web.Request) -> web.Response:
+    """``/api/complete?q=&lang=``: what the beginning of a query may become."""
+    language = pages.language_of(request).tag
+    found = await request.app[SEARCH].complete(request.query.get("q", ""), language)
+    headers = {"Access-Control-Allow-Origin": "*", "Cache-Control": "public, max-age=60"}
+    return web.json_response({"items": [{"text": each.text, "kind": each.kind} for each in found]}, headers=headers)
 
 
 async def page(request: web.Request) -> web.Response:
@@ -126,6 +140,7 @@ async def page(request: web.Request) -> web.Response:
         "filters": filters,
         "found": found,
         "stand": await _stand(request, found),
+        "notices": await notices.of_results(request, found, filters.get("node", ())),
         "page_number": current,
         "last_page": last,
         "first": wanted.offset + 1 if found.hits else 0,

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
+import aiohttp
 import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
+from federation.errors import WrongClock
+from federation.limits import Limits
+from federation.log import checkpoint as checkpoints
 from federation.search import Request
 from tests.attacks.invariants import assert_sound
 from tests.conftest import START, FakeClock, pilot
@@ -66,6 +71,46 @@ async def test_a20_a_record_may_claim_an_earlier_date_and_the_log_says_when_it_c
     await assert_sound(node)
 
 
+async def test_a20_the_time_an_entry_was_received_here_is_kept_and_shown(start_node, clock):
+    denmark = await start_node("denmark")
+    node = await start_node("flanders", peers=[denmark.base])
+    await denmark.publish(pilot("mill"))
+    clock.forward(days=3)
+    await node.pull(denmark)
+    await denmark.publish(pilot("lock"))
+    clock.forward(days=3)
+    await node.pull(denmark)
+    clock.forward(days=3)
+    await node.pull(denmark)
+    log, store = await node.log_of(denmark), node.node.store
+    assert [await store.received(log.id, position) for position in range(3)] == [
+        *("2026-11-25T09:00:00Z", "2026-11-25T09:00:00Z", "2026-11-28T09:00:00Z"),
+    ]
+    assert await denmark.node.store.received(denmark.node.log.id, 1) == ""
+    page = await shown(f"{node.base}/peers/peer/records/pilot/lock?lang=en")
+    assert "Received and checked here: 28 Nov 2026" in page
+    assert "Received and checked here" not in await shown(f"{denmark.base}/records/pilot/lock?lang=en")
+    await assert_sound(node)
+
+
+async def test_a20_what_is_kept_but_not_yet_proved_was_not_received(start_node, peer, clock):
+    node = await start_node("flanders", peers=[peer.base], limits=Limits(run_pages=1))
+    peer.publish(*(f"mill-{number}" for number in range(110)))
+    await node.pull(peer)
+    log = await node.log_of(peer)
+    assert (log.size, await node.node.store.received(log.id, 5)) == (100, "")
+    clock.forward(days=1)
+    await node.pull(peer)
+    assert await node.node.store.received(log.id, 5) == "2026-11-23T09:00:00Z"
+    await assert_sound(node)
+
+
+async def shown(url: str) -> str:
+    async with aiohttp.ClientSession() as session, session.get(url, headers={"Accept": "text/html"}) as answer:
+        assert answer.status == 200
+        return await answer.text()
+
+
 async def test_a22_a_checkpoint_of_the_future_is_refused_until_its_time_comes(node, peer, clock):
     peer.clock = FakeClock(START + timedelta(minutes=6))
     pulled = await node.pull(peer)
@@ -75,21 +120,102 @@ async def test_a22_a_checkpoint_of_the_future_is_refused_until_its_time_comes(no
     await assert_sound(node)
 
 
-async def test_a22_a_clock_that_jumped_a_day_ahead_and_back_costs_a_day_and_nothing_else(start_node, clock):
+async def test_a22_a_clock_that_jumped_ahead_and_back_unseen_costs_that_time_and_nothing_else(start_node, clock):
     flanders = await start_node("flanders")
     denmark = await start_node("denmark", peers=[flanders.base])
     await flanders.publish(pilot("mill"))
     clock.forward(days=1)
     await flanders.publish(pilot("lock"))
     clock.forward(days=-1)
-    await flanders.publish(pilot("dike"))
+    with pytest.raises(WrongClock, match=r"signed its log at 2026-11-23T09:00:00Z already") as refused:
+        await flanders.publish(pilot("dike"))
+    assert "from 2026-11-23T08:55:00Z on" in refused.value.remedy
+    assert await checkpoint_time(flanders) == START + timedelta(days=1)
     pulled = await denmark.pull(flanders)
     assert (pulled.state, pulled.reason) == ("blocked", "wrong-time")
     clock.forward(days=1)
+    await flanders.publish(pilot("dike"))
     assert (await denmark.pull(flanders)).state == "active"
     assert await denmark.slugs(flanders) == ["mill", "lock", "dike"]
     for each in (flanders, denmark):
         await assert_sound(each)
+
+
+async def checkpoint_time(node) -> datetime | None:
+    """When the checkpoint that a node serves was signed."""
+    async with aiohttp.ClientSession() as session, session.get(f"{node.base}/log/checkpoint") as answer:
+        assert answer.status == 200
+        return checkpoints.signed_at(await answer.text())
+
+
+@pytest.fixture
+async def ahead(start_node, peer, clock):
+    """A node whose clock jumps a day ahead of that of its peer, after a pull that showed it to be right."""
+    node = await start_node("flanders", peers=[peer.base])
+    peer.clock = FakeClock()
+    peer.publish("mill")
+    await node.publish(pilot("own"))
+    assert (await node.pull(peer)).state == "active"
+    clock.forward(days=1)
+    assert (await node.pull(peer)).state == "active"
+    return node
+
+
+async def test_a22_nothing_is_signed_by_a_clock_a_day_ahead_of_those_of_the_peers(ahead, peer, clock):
+    iri = f"{ahead.base}/records/pilot/own"
+    before = (await ahead.node.store.log(ahead.node.log.id)).checkpoint
+    with pytest.raises(WrongClock, match=r"24 hours more than those of most peers") as refused:
+        await ahead.publish(pilot("early"))
+    assert refused.value.remedy.startswith("Set the clock of this machine from a time server")
+    for ending in (ahead.node.own.withdraw, ahead.node.own.erase):
+        with pytest.raises(WrongClock):
+            await ending(iri, {"nl": "Te vroeg."})
+    assert await checkpoint_time(ahead) == START
+    assert (await ahead.node.store.log(ahead.node.log.id)).checkpoint == before
+    await assert_sound(ahead)
+
+
+async def test_a22_once_the_clock_is_right_again_the_node_publishes_by_itself(ahead, peer, clock, start_node):
+    clock.forward(days=-1, minutes=1)
+    await ahead.publish(pilot("early"))
+    denmark = await start_node("denmark", peers=[ahead.base])
+    assert (await denmark.pull(ahead)).state == "active"
+    assert await denmark.slugs(ahead) == ["own", "early"]
+    for each in (ahead, denmark):
+        await assert_sound(each)
+
+
+async def test_a22_one_peer_of_three_whose_clock_is_wrong_keeps_nobody_from_publishing(start_node, peer, clock):
+    others = [await start_node(name) for name in ("denmark", "norway")]
+    node = await start_node("flanders", peers=[peer.base, *(each.base for each in others)])
+    peer.clock = FakeClock(START - timedelta(days=2))
+    for at, each in enumerate([peer, *others]):
+        await node.pull(each, f"peer{at}")
+    await node.publish(pilot("mill"))
+    await assert_sound(node)
+
+
+async def test_a22_what_is_signed_within_one_second_or_by_a_clock_that_lags_keeps_its_order(start_node, clock):
+    node, times = await start_node("flanders"), []
+    for step in (0, 0, -240, 241, 0):
+        clock.forward(seconds=step)
+        await node.publish(pilot(f"mill-{len(times)}"))
+        times.append(await checkpoint_time(node))
+    assert times == [START, START, START, START + timedelta(seconds=1), START + timedelta(seconds=1)]
+    await assert_sound(node)
+
+
+@pytest.mark.parametrize(("minutes", "refused"), [(-5, False), (-6, True)])
+async def test_a22_a_log_signed_more_than_five_minutes_in_the_future_is_not_signed_on(
+    start_node, clock, minutes, refused
+):
+    node = await start_node("flanders")
+    await node.publish(pilot("mill"))
+    clock.forward(minutes=minutes)
+    with pytest.raises(WrongClock) if refused else nullcontext():
+        await node.publish(pilot("lock"))
+    clock.now = START
+    await assert_sound(node)
 
 
 def dated(peer, when: datetime):

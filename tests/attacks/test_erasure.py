@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+import aiohttp
 import pytest
 
-from federation.errors import AlreadyExists, NotFound
+from federation import following
+from federation.erasures import erasures, overdue
+from federation.errors import AlreadyExists, NotFound, StorageFailed
+from federation.node import scheduler
+from federation.ownlog import timestamp
 from federation.store.effects import MOST
+from federation.web.sessions import hashed
 from tests.attacks.invariants import assert_sound
 from tests.conftest import pilot
 
@@ -205,4 +213,128 @@ async def test_a30_an_erasure_of_nearly_everything_waits_for_people(node, peer):
     log = await node.log_of(peer)
     await node.node.store.update_peer(log.id, erase_until=log.size)
     assert (await node.pull(peer)).state == "active"
+    await assert_sound(node)
+
+
+@pytest.fixture
+async def erased(start_node):
+    """A node that has erased a record which its peer holds, and the peer, which has not followed."""
+    flanders = await start_node("flanders")
+    denmark = await start_node("denmark", peers=[flanders.base])
+    await flanders.stop()
+    flanders = await start_node("flanders", peers=[denmark.base])
+    await flanders.publish(pilot("person", title=CANARY))
+    await denmark.pull(flanders)
+    await flanders.pull(denmark, name="peer0")
+    await flanders.node.own.erase(f"{flanders.base}/records/pilot/person", {"nl": "Op verzoek."})
+    return flanders, denmark
+
+
+async def late(node) -> dict[str, int]:
+    found = await erasures(node.node.store, node.node.log.id, await node.node.peers(), node.clock())
+    return overdue(found)
+
+
+async def test_a29_a_peer_that_does_not_follow_an_erasure_in_72_hours_is_told_of(erased, clock, capsys):
+    flanders, denmark = erased
+    clock.forward(hours=72)
+    await flanders.node.remind()
+    assert (await late(flanders), capsys.readouterr().out) == ({}, "")
+    clock.forward(seconds=1)
+    await flanders.node.remind()
+    said = capsys.readouterr().out
+    assert (await late(flanders), "not followed" in said, "peer0" in said) == ({"peer0": 1}, True, True)
+    assert "person" not in said, "the log of the node is kept, and names nobody"
+    await denmark.pull(flanders)
+    await flanders.pull(denmark, name="peer0")
+    await flanders.node.remind()
+    assert (await late(flanders), "not followed" in capsys.readouterr().out) == ({}, False)
+
+
+async def test_a29_the_alarm_rings_once_a_day_in_metrics_and_for_those_who_log_in(erased, clock):
+    flanders, _ = erased
+    jobs = {job.id: job.trigger.interval for job in scheduler(flanders.node, set()).get_jobs()}
+    assert jobs["erasures"] == timedelta(days=1)
+    clock.forward(hours=73)
+    await flanders.node.store.in_house.add_account("an", hashed("een lang wachtwoord"), created=timestamp(clock()))
+    form = {"name": "an", "password": "een lang wachtwoord", "after": "/network"}
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
+        async with session.get(f"{flanders.base}/metrics") as answer:
+            assert 'procirc_erasures_overdue{peer="peer0"} 1.0' in await answer.text()
+        async with session.get(f"{flanders.base}/network", headers={"Accept": "text/html"}) as answer:
+            assert "72 hours" not in await answer.text()
+        async with session.post(f"{flanders.base}/login", data=form) as answer:
+            assert "ask its coordinator: Peer0 (1)" in await answer.text()
+            assert answer.headers["Cache-Control"] == "private, no-store"
+
+
+async def test_a29_a_peer_that_does_not_follow_this_node_has_nothing_to_erase(start_node, peer, clock):
+    node = await start_node("flanders", peers=[peer.base])
+    await node.publish(pilot("person"))
+    await node.node.own.erase(f"{node.base}/records/pilot/person", {"nl": "Op verzoek."})
+    clock.forward(hours=73)
+    peer.publish("mill")
+    assert await late(node) == {"peer0": 1}, "nobody knows what it holds"
+    await node.pull(peer, name="peer0")
+    assert await late(node) == {}
+
+
+async def test_a29_an_erasure_stands_although_the_disk_refuses_to_scrub(start_node, monkeypatch):
+    node = await start_node("flanders")
+    await node.publish(pilot("person", title=CANARY))
+
+    async def refused(engine):
+        raise StorageFailed("The database refused: disk full.")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("federation.store.store.scrub", refused)
+        assert await node.node.own.erase(f"{node.base}/records/pilot/person", {"nl": "Op verzoek."}) == 2
+        assert node.node.store.soiled
+    await node.node.catch_up()
+    assert (node.node.store.soiled, places_of(node, "Canaryvogel")) == (False, [])
+    await assert_sound(node)
+
+
+async def test_a30_erasures_are_counted_by_the_day_and_not_by_the_pull(node, peer, clock):
+    names = [f"mill-{number}" for number in range(MOST + 20)]
+    peer.publish(*names)
+    await node.pull(peer)
+    for name in names[:60]:
+        peer.end(name, "erasure", version=2)
+    assert (await node.pull(peer)).state == "active"
+    for name in names[60:101]:
+        peer.end(name, "erasure", version=2)
+    pulled = await node.pull(peer)
+    assert (pulled.state, pulled.reason) == ("blocked", "mass-erasure")
+    assert "41 of the 181 entries held of its log, after 60 earlier today (UTC)" in pulled.detail
+    clock.forward(days=1)
+    assert (await node.pull(peer)).state == "active"
+    for name in names[101:]:
+        peer.end(name, "erasure", version=2)
+    assert (await node.pull(peer)).state == "active"
+    await assert_sound(node)
+
+
+async def test_a30_what_a_coordinator_has_agreed_to_counts_for_no_day(node, peer):
+    names = [f"mill-{number}" for number in range(MOST + 10)]
+    peer.publish(*names)
+    await node.pull(peer)
+    for name in names[: MOST + 1]:
+        peer.end(name, "erasure", version=2)
+    assert (await node.pull(peer)).reason == "mass-erasure"
+    await following.confirm(node.node, "peer", "")
+    assert (await node.pull(peer)).state == "active"
+    for name in names[MOST + 1 :]:
+        peer.end(name, "erasure", version=2)
+    assert (await node.pull(peer)).state == "active"
+    await assert_sound(node)
+
+
+async def test_a30_what_was_erased_before_it_came_here_counts_for_no_day(node, peer):
+    names = [f"mill-{number}" for number in range(MOST + 1)]
+    peer.publish(*names, "kept")
+    for name in names:
+        peer.end(name, "erasure", version=2)
+    assert (await node.pull(peer)).state == "active"
+    assert "kept" in await node.slugs(peer)
     await assert_sound(node)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
+import aiohttp
 import pytest
+from structlog.testing import capture_logs
 
 from federation.feed import PAGE
 from federation.limits import Limits
+from federation.log import forks
 from federation.records.canonical import MAX_BODY
 from tests.attacks.invariants import assert_sound
 from tests.conftest import pilot
@@ -51,4 +56,179 @@ async def test_a31_a_record_larger_than_any_may_be_is_refused(node, peer):
     peer.honest()
     assert (await node.pull(peer)).state == "active"
     assert await node.slugs(peer) == ["mill"]
+    await assert_sound(node)
+
+
+async def test_a31_a_log_that_always_grows_faster_than_a_run_reads_is_shown_all_the_same(node, peer):
+    shown = []
+    for round_ in range(5):
+        peer.publish(*(f"mill-{round_}-{number}" for number in range(3 * PAGE)))
+        pulled = await node.pull(peer)
+        assert (pulled.state, pulled.reason) == ("lagging", "run-limit")
+        shown.append((await node.log_of(peer)).verified_size)
+        await assert_sound(node)
+    assert shown == sorted(shown)
+    assert shown[1] == 3 * PAGE + 1
+    assert shown[-1] > 6 * PAGE
+
+
+async def test_a31_the_checkpoint_that_was_begun_with_is_kept_while_the_log_grows(node, peer):
+    peer.publish(*(f"mill-{number}" for number in range(3 * PAGE)))
+    await node.pull(peer)
+    assert (await node.log_of(peer)).verified_size == 0
+    peer.publish(*(f"lock-{number}" for number in range(3 * PAGE)))
+    peer.requests.clear()
+    await node.pull(peer)
+    assert (await node.log_of(peer)).verified_size == 3 * PAGE + 1
+    assert "/feed/0/1" not in peer.requests, "what is here already is not fetched again"
+
+
+async def test_a31_keys_that_changed_behind_the_kept_checkpoint_are_followed(node, peer):
+    names = [f"mill-{number}" for number in range(3 * PAGE)]
+    peer.publish(*names)
+    await node.pull(peer)
+    peer.rotate()
+    later = [f"lock-{number}" for number in range(3 * PAGE)]
+    peer.publish(*later)
+    states = [(await node.pull(peer)).state for _ in range(3)]
+    assert states == ["lagging", "lagging", "active"]
+    assert await node.slugs(peer) == [*names, *later]
+    await assert_sound(node)
+
+
+async def test_a31_what_is_erased_behind_the_kept_checkpoint_holds_nothing_up(node, peer):
+    names = [f"mill-{number}" for number in range(3 * PAGE)]
+    peer.publish(*names)
+    await node.pull(peer)
+    peer.end("mill-250", "erasure", version=2)
+    states = []
+    while not states or states[-1] == "lagging":
+        states.append((await node.pull(peer)).state)
+        await assert_sound(node)
+    assert states[-1] == "active"
+    assert "mill-250" in (await node.slugs(peer))[-1]
+    assert len(await node.slugs(peer)) == len(names)
+
+
+async def test_a31_a_second_checkpoint_of_the_size_that_is_headed_for_is_a_fork(node, peer):
+    peer.publish(*(f"mill-{number}" for number in range(3 * PAGE)))
+    await node.pull(peer)
+    peer.entries.pop()
+    peer.publish("lock")
+    pulled = await node.pull(peer)
+    assert (pulled.state, pulled.reason) == ("forked", "forked")
+    log = await node.log_of(peer)
+    fork = forks.checked(json.loads((await node.node.store.peer_states())[log.id].evidence))
+    assert [each.checkpoint.size for each in (fork.first, fork.second)] == [3 * PAGE + 1] * 2
+    await assert_sound(node)
+
+
+async def test_a31_a_peer_whose_log_became_shorter_than_that_is_followed_as_it_is(node, peer):
+    names = [f"mill-{number}" for number in range(3 * PAGE)]
+    peer.publish(*names)
+    await node.pull(peer)
+    del peer.entries[-30:]
+    assert (await node.pull(peer)).state == "active"
+    assert await node.slugs(peer) == names[:-30]
+    await assert_sound(node)
+
+
+DAILY = Limits(day_entries=100, run_pages=50)
+
+
+@pytest.fixture
+async def frugal(start_node, peer):
+    """A node that has the first copy of the peer's log, and takes a hundred entries of it a day."""
+    node = await start_node("flanders", peers=[peer.base], limits=DAILY)
+    peer.publish("first")
+    assert (await node.pull(peer)).state == "active"
+    return node
+
+
+async def detail_of(node, peer) -> str:
+    listed = await peer_list(node)
+    return next(each["detail"] for each in listed if each["url"] == peer.base)
+
+
+async def peer_list(node) -> list[dict]:
+    async with aiohttp.ClientSession() as session, session.get(f"{node.base}/api/peers") as answer:
+        return (await answer.json())["peers"]
+
+
+async def test_a31_over_the_quota_of_a_day_a_peer_lags_and_goes_on_the_next(frugal, peer, clock):
+    names = [f"mill-{number}" for number in range(250)]
+    peer.publish(*names)
+    held = []
+    for _ in range(2):
+        for _ in range(3):
+            pulled = await frugal.pull(peer)
+            assert (pulled.state, pulled.reason) == ("lagging", "quota")
+            assert "the next day (UTC) goes on" in await detail_of(frugal, peer)
+        held.append((await frugal.log_of(peer)).size)
+        clock.forward(days=1)
+    assert held == [102, 202]
+    assert (await frugal.pull(peer)).state == "active"
+    assert await frugal.slugs(peer) == ["first", *names]
+    await assert_sound(frugal)
+
+
+async def test_a31_at_four_fifths_of_a_quota_the_coordinator_is_told_once(frugal, peer, clock):
+    peer.publish(*(f"mill-{number}" for number in range(79)))
+    with capture_logs() as logged:
+        assert (await frugal.pull(peer)).state == "active"
+        assert await detail_of(frugal, peer) == ""
+        peer.publish("lock")
+        assert (await frugal.pull(peer)).state == "active"
+        assert "80 of 100 entries" in await detail_of(frugal, peer)
+        peer.publish("dike")
+        assert (await frugal.pull(peer)).state == "active"
+        assert "81 of 100 entries" in await detail_of(frugal, peer)
+    said = [each for each in logged if each["event"] == "a peer has brought most of what it may on one day"]
+    assert [each["peer"] for each in said] == ["peer"]
+    clock.forward(days=1)
+    assert (await frugal.pull(peer)).state == "active"
+    assert await detail_of(frugal, peer) == ""
+    await assert_sound(frugal)
+
+
+async def test_a31_the_bytes_of_a_day_have_a_quota_of_their_own(start_node, peer, clock):
+    node = await start_node("flanders", peers=[peer.base], limits=Limits(day_bytes=200_000))
+    peer.publish("first")
+    await node.pull(peer)
+    names = [f"mill-{number}" for number in range(5 * PAGE)]
+    peer.publish(*names)
+    sizes, states = [], []
+    while not states or states[-1] != ("active", ""):
+        pulled = await node.pull(peer)
+        states.append((pulled.state, pulled.reason))
+        sizes.append((await node.log_of(peer)).size)
+        clock.forward(days=1)
+    assert set(states[:-1]) == {("lagging", "quota")}
+    assert sizes[0] < 3 * PAGE
+    assert await node.slugs(peer) == ["first", *names]
+    await assert_sound(node)
+
+
+async def test_a31_the_first_copy_of_a_log_counts_for_no_day(start_node, peer):
+    names = [f"mill-{number}" for number in range(350)]
+    peer.publish(*names)
+    node = await start_node("flanders", peers=[peer.base], limits=DAILY)
+    assert (await node.pull(peer)).state == "active"
+    assert await node.slugs(peer) == names
+    peer.publish("lock")
+    assert (await node.pull(peer)).state == "active"
+    await assert_sound(node)
+
+
+async def test_a31_what_was_taken_is_counted_over_a_restart(start_node, peer):
+    node = await start_node("flanders", peers=[peer.base], limits=DAILY)
+    peer.publish("first")
+    await node.pull(peer)
+    peer.publish(*(f"mill-{number}" for number in range(90)))
+    assert (await node.pull(peer)).state == "active"
+    await node.stop()
+    node = await start_node("flanders", peers=[peer.base], limits=DAILY)
+    peer.publish(*(f"lock-{number}" for number in range(20)))
+    assert (await node.pull(peer)).reason == "quota"
+    assert (await node.log_of(peer)).size == 102
     await assert_sound(node)

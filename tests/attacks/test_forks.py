@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import shutil
 
+import aiohttp
 import pytest
 from aiohttp import web
 
-from federation import gossip
+from federation import gossip, proving
 from federation.errors import NotVerified, ReadOnly
+from federation.log import checkpoint as checkpoints
 from federation.log import forks
+from federation.web.keys import READY
 from tests.attacks.invariants import assert_sound
 from tests.conftest import pilot
 
@@ -145,6 +148,79 @@ async def test_a19_a_forged_accusation_is_left_aside(start_node, peer):
     assert (await node.pull(peer)).state == "active"
     assert "/log/seen" in peer.requests
     assert (await node.node.store.peer_states())[log.id].state == "active"
+
+
+@pytest.fixture
+async def forked(start_node):
+    """A node whose disk was put back in silence: it has signed two histories, and its peer holds the other one."""
+    flanders = await start_node("flanders")
+    await flanders.publish(pilot("mill"))
+    denmark = await start_node("denmark", peers=[flanders.base])
+    await flanders.stop()
+    backup = flanders.config.data.with_name("backup")
+    shutil.copytree(flanders.config.data, backup)
+    flanders = await start_node("flanders")
+    await flanders.publish(pilot("lock"))
+    await denmark.pull(flanders)
+    await flanders.stop()
+    shutil.rmtree(flanders.config.data)
+    shutil.copytree(backup, flanders.config.data)
+    flanders = await start_node("flanders", peers=[denmark.base])
+    await flanders.publish(pilot("dike"), pilot("weir"))
+    await flanders.pull(denmark, name="peer0")
+    return flanders, denmark
+
+
+async def test_a19_a_node_whose_own_log_is_forked_stops_writing_until_a_person_decides(forked, start_node):
+    flanders, denmark = forked
+    with pytest.raises(ReadOnly, match="procirc resume --accept-fork"):
+        await flanders.publish(pilot("more"))
+    for _ in range(2):
+        await flanders.node.recover()
+        await flanders.pull(denmark, name="peer0")
+    with pytest.raises(ReadOnly):
+        await flanders.node.own.withdraw(f"{flanders.base}/records/pilot/mill", {"nl": "x"})
+    await flanders.stop()
+    flanders = await start_node("flanders", peers=[denmark.base])
+    with pytest.raises(ReadOnly):
+        await flanders.publish(pilot("more"))
+    flanders.app[READY].clear()
+    async with aiohttp.ClientSession() as session:
+        async with session.get(f"{flanders.base}/health/ready") as answer:
+            assert (answer.status, "own-fork.json" in await answer.text()) == (503, True)
+        async with session.get(f"{flanders.base}/network", headers={"Accept": "text/html"}) as answer:
+            assert "Two signed histories" in await answer.text()
+        async with session.get(f"{flanders.base}/log/1") as answer:
+            assert answer.status == 200
+    await assert_sound(flanders)
+
+
+async def test_a19_the_proof_of_the_own_fork_is_kept_and_anybody_can_check_it(forked):
+    flanders, _ = forked
+    proof = flanders.config.data / "own-fork.json"
+    report = await proving.verify(str(proof), settings=None, did_document=None, progress=lambda held, total: None)
+    assert report["fork of"] == flanders.node.log.did
+    kept = await flanders.node.recovery.accept_fork()
+    assert not proof.exists()
+    assert forks.checked(json.loads(kept.read_text())).log == flanders.node.log.did
+
+
+async def test_a19_once_decided_the_other_history_stops_the_node_no_more_but_a_third_one_does(forked):
+    flanders, denmark = forked
+    await flanders.node.recovery.accept_fork()
+    await flanders.publish(pilot("more"))
+    flanders.node.syncer._gossip._known.clear()
+    await flanders.pull(denmark, name="peer0")
+    await flanders.node.recover()
+    await flanders.publish(pilot("again"))
+    guard = flanders.node.guard
+    own = await flanders.node.store.log(flanders.node.log.id)
+    key = flanders.node.keyring.private(own.keys).log
+    origin = own.checkpoint.partition("\n")[0]
+    third = checkpoints.sign(origin, own.size, b"3" * 32, key, now=flanders.clock())
+    guard.accuse(json.dumps({"checkpoints": [own.checkpoint, third]}))
+    with pytest.raises(ReadOnly):
+        await flanders.publish(pilot("third"))
 
 
 async def test_a5_a_node_restored_from_an_old_backup_gets_its_entries_back_and_never_forks(start_node):

@@ -28,7 +28,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from federation import custody
 from federation import node as nodes
 from federation.config import Config, PeerConfig
-from federation.errors import AlreadyExists, FederationError, NotFound, ReadOnly
+from federation.errors import AlreadyExists, FederationError, NotFound, ReadOnly, WrongClock
 from federation.recovery import RESTORED
 from federation.search import Request
 from federation.store.rows import Log
@@ -37,7 +37,7 @@ from federation.web.connections import runner_of
 from federation.workers import Tools
 from tests.attacks.history import ERASURE, KEYS, RECORD, WITHDRAWAL, Event, History
 from tests.attacks.invariants import assert_sound
-from tests.conftest import START, FakeClock, TestNode, free_port, pilot
+from tests.conftest import START, FakeClock, TestNode, date_by, free_port, pilot
 from tests.simulator import SimulatedPeer
 
 ALL = bool(os.environ.get("PROCIRC_TEST_ALL"))
@@ -122,7 +122,7 @@ class Federation(RuleBasedStateMachine):
             self.logs[name].events.append(Event(RECORD, SLUGS[0], f"Kanarie{number}x"))
         self.sites = {name: Site(ground.config(name, self.folder), FakeClock()) for name in NAMES}
         self.told = len(NAMES)
-        self.failed = self.cut = self.truncated = False
+        self.failed = self.cut = self.truncated = self.jumped = False
         self.signed_until = dict.fromkeys(NAMES, START)
         self.latest = START
         self.peer_clock = FakeClock()
@@ -149,6 +149,7 @@ class Federation(RuleBasedStateMachine):
         self.simulated.answering("/log/seen", nothing_seen)
         app = web.Application()
         app.router.add_get("/{path:.*}", self.simulated.handle)
+        date_by(app, self.peer_clock)
         await self._listen(self.servers, app, self.simulated.base, web.AppRunner(app, access_log=None))
         for name in NAMES:
             await self._start(name)
@@ -172,6 +173,7 @@ class Federation(RuleBasedStateMachine):
             return await handler(request)
 
         app.middlewares.insert(0, line)
+        date_by(app, site.clock)
         await self._listen(stack, app, site.config.base, runner_of(app))
         site.node = TestNode(opened, site.config.base, site.clock, app, stack.aclose)
         site.started += 1
@@ -221,6 +223,9 @@ class Federation(RuleBasedStateMachine):
         publisher = self.sites[name].running.node.publisher
         try:
             outcome = await publisher.publish([pilot(slug, title=title)], reinstate=again)
+        except WrongClock:
+            assert self.jumped
+            return
         except ReadOnly:
             assert refused
             return
@@ -244,6 +249,8 @@ class Federation(RuleBasedStateMachine):
         refused = self._refuses(name)
         try:
             await ending(f"{node.config.base}/records/pilot/{slug}", {"nl": "Op verzoek."})
+        except WrongClock:
+            assert self.jumped
         except ReadOnly:
             assert refused
         except NotFound:
@@ -268,6 +275,9 @@ class Federation(RuleBasedStateMachine):
         refused = self._refuses(name)
         try:
             await custody.rotate(node, None, compromised_from=first)
+        except WrongClock:
+            assert self.jumped
+            return
         except FederationError:
             assert refused
             return
@@ -323,7 +333,7 @@ class Federation(RuleBasedStateMachine):
     @rule(name=names, hours=jumps)
     def jump(self, name: str, hours: float) -> None:
         """The clock of one machine is set forward or back."""
-        clock = self.sites[name].clock
+        clock, self.jumped = self.sites[name].clock, True
         clock.forward(hours=hours)
         self.latest = max(self.latest, clock.now)
 

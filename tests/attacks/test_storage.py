@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import os
+import pickle
 import resource
 import shutil
 import sqlite3
+import subprocess
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 import aiohttp
 import pytest
+from structlog.testing import capture_logs
 
-from federation.errors import StorageFailed
+from federation.errors import ReadOnly, StorageFailed
+from federation.harvest import judge_page
 from federation.limits import Limits
+from federation.log import trust
+from federation.log.trust import Standing
+from federation.peers.transport import Content
 from federation.records import jsonld
+from federation.records.shapes import Checks
 from federation.records.vocabulary import default_folder, load_vocabulary
 from federation.search import Request
 from federation.web.health import BEHIND
 from federation.web.keys import READY
+from federation.workers import Tools
 from tests.attacks.invariants import assert_sound
 from tests.conftest import pilot
 
@@ -120,6 +130,81 @@ async def test_a32_what_was_kept_aside_appears_after_an_upgrade_word_for_word(st
     await assert_sound(new)
 
 
+def _crash_of(where: str, monkeypatch) -> None:
+    """Let our reader fail, in a way nobody foresaw, on every record whose address ends in /mill."""
+    owner, name = {"reading": (trust, "assemble"), "checking": (Checks, "violations")}[where]
+    original = getattr(owner, name)
+
+    def crashing(*args):
+        record = original(*args)[0] if where == "reading" else args[1]
+        if record.iri.endswith("/mill"):
+            raise ZeroDivisionError("a defect of ours")
+        return original(*args)
+
+    monkeypatch.setattr(owner, name, crashing)
+
+
+@pytest.mark.parametrize("where", ["reading", "checking"])
+async def test_a32_a_record_that_crashes_our_reader_is_kept_aside_and_the_log_goes_on(node, peer, monkeypatch, where):
+    peer.publish("lock", "mill", "dike")
+    with monkeypatch.context() as patched, capture_logs() as logged:
+        _crash_of(where, patched)
+        assert (await node.pull(peer)).state == "active"
+        assert await node.slugs(peer) == ["lock", "dike"]
+        report = (await asked(node, "/peers/peer/report"))[1]
+        assert [(each["position"], each["reason"]) for each in report["kept_aside"]] == [
+            (2, "unreadable: ZeroDivisionError")
+        ]
+        assert await node.node.syncer.reconsider() == {}
+    said = [each for each in logged if each["event"] == "an entry crashed the reader and is kept aside"]
+    assert [(each["peer"], each["position"]) for each in said] == [("peer", 2)]
+    assert said[0]["exception"].startswith("Traceback")
+    assert "ZeroDivisionError: a defect of ours" in said[0]["exception"]
+    kept = (await node.node.store.entries((await node.log_of(peer)).id, 2, 3))[0]
+    assert kept.signed == peer.entries[2].signed
+    assert (kept.record, kept.kind, kept.version) == (peer.entries[2].record, "pilot", 1)
+    # The upgrade: our reader copes with it.
+    assert await node.node.syncer.reconsider() == {peer.did: 2}
+    assert await node.slugs(peer) == ["lock", "mill", "dike"]
+    await assert_sound(node)
+
+
+FORGED = {
+    "its text": (b"Pilot mill", b"Pilot Mill", "bad-proof"),
+    "its place": (b'position> "2"', b'position> "3"', "bad-page"),
+    "its owner": (b"> <did:web:localhost", b"> <did:web:elsewhere", "foreign-record"),
+    "its version": (b'version> "1"', b'version> "2"', "mislabelled"),
+}
+
+
+@pytest.mark.parametrize("what", FORGED)
+@pytest.mark.parametrize("where", ["reading", "checking"])
+async def test_a32_what_crashes_our_reader_must_be_genuine_all_the_same(node, peer, monkeypatch, where, what):
+    old, new, reason = FORGED[what]
+    peer.publish("lock", "mill")
+    peer.altering("/feed/0/0", lambda body: body.replace(old, new))
+    with monkeypatch.context() as patched:
+        _crash_of(where, patched)
+        pulled = await node.pull(peer)
+    assert (pulled.state, pulled.reason in (reason, "bad-proof")) == ("blocked", True), pulled
+    assert (await node.log_of(peer)).size == 0
+    peer.honest()
+    assert (await node.pull(peer)).state == "active"
+    assert await node.slugs(peer) == ["lock", "mill"]
+    await assert_sound(node)
+
+
+async def test_a32_a_worker_process_tells_what_it_crashed_on(node, peer, tools):
+    peer.publish("mill")
+    content = Content(peer.content("/feed/0/0")[0], f"{peer.base}/feed/0/0", 10**6)
+    broken = Tools(tools.vocabulary)
+    broken.checks = None
+    judged = judge_page(broken, content, content.url, Standing(peer.did, peer.base), 2, node.clock())
+    again = pickle.loads(pickle.dumps(judged))
+    assert [entry[4] for entry in again.entries] == ["unreadable: AttributeError"] * 2
+    assert again.crashes[1].startswith("Traceback")
+
+
 def _sorted(text: str) -> str:
     return "".join(sorted(text.splitlines(keepends=True)))
 
@@ -217,3 +302,71 @@ async def test_a33_a_node_whose_store_forgets_is_not_ready_and_its_peers_forget_
     assert (await norway.pull(flanders)).state != "active"
     for each in (denmark, norway):
         await assert_sound(each)
+
+
+LOST = {
+    "some entries": "DELETE FROM entry WHERE position IN (0, 2)",
+    "all entries": "DELETE FROM entry",
+    "its log": "DELETE FROM entry; DELETE FROM log WHERE own",
+}
+
+
+@pytest.mark.parametrize("what", LOST)
+async def test_a33_a_node_that_lost_entries_of_its_own_does_not_publish_before_its_peers_gave_them_back(
+    start_node, what
+):
+    flanders = await start_node("flanders")
+    denmark = await start_node("denmark", peers=[flanders.base])
+    await flanders.publish(pilot("mill"), pilot("lock"), pilot("dike"))
+    await flanders.node.own.erase(f"{flanders.base}/records/pilot/lock", {"nl": "Op verzoek."})
+    await denmark.pull(flanders)
+    whole = await flanders.node.store.log(flanders.node.log.id)
+    await flanders.stop()
+    with closing(sqlite3.connect(flanders.config.data / "node.sqlite")) as database:
+        database.executescript(LOST[what])
+    alone = await start_node("flanders")
+    with pytest.raises(ReadOnly):
+        await alone.publish(pilot("fork"))
+    await alone.node.recover()
+    assert alone.node.guard.reason()
+    await alone.stop()
+    flanders = await start_node("flanders", peers=[denmark.base])
+    await flanders.node.recover()
+    assert flanders.node.guard.reason() == ""
+    log = await flanders.node.store.log(flanders.node.log.id)
+    assert (log.verified, log.fingerprint, log.keys) == (whole.verified, whole.fingerprint, whole.keys)
+    await flanders.publish(pilot("weir"))
+    assert (await denmark.pull(flanders)).state == "active"
+    assert await denmark.slugs(flanders) == ["mill", "dike", "lock", "weir"]
+    for each in (flanders, denmark):
+        await assert_sound(each)
+
+
+async def test_a33_entries_that_are_left_stay_where_no_peer_holds_all(start_node):
+    flanders = await start_node("flanders")
+    denmark = await start_node("denmark", peers=[flanders.base])
+    await flanders.publish(pilot("mill"))
+    await denmark.pull(flanders)
+    await flanders.publish(pilot("lock"), pilot("dike"))
+    await flanders.stop()
+    with closing(sqlite3.connect(flanders.config.data / "node.sqlite")) as database:
+        database.executescript("DELETE FROM entry WHERE position = 2")
+    flanders = await start_node("flanders", peers=[denmark.base])
+    await flanders.node.recover()
+    assert [each.position for each in await flanders.node.store.entries(flanders.node.log.id, 0, 9)] == [0, 1, 3]
+    with pytest.raises(ReadOnly, match="3 of the 4 entries"):
+        await flanders.publish(pilot("fork"))
+
+
+async def test_files_that_killed_processes_were_writing_are_removed_at_the_next_start(start_node):
+    node = await start_node("flanders")
+    await node.stop()
+    data = node.config.data
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    left = [data / f"checkpoint.{gone.pid}.partial", data / f"behind.{os.getpid()}.partial"]
+    kept = [data / f"checkpoint.{os.getppid()}.partial", data / "other.partial"]
+    for path in (*left, *kept):
+        path.write_text("half")
+    await start_node("flanders")
+    assert [path.exists() for path in (*left, *kept)] == [False, False, True, True]

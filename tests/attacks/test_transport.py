@@ -10,12 +10,13 @@ import zlib
 import pytest
 from aiohttp import web
 
-from federation.errors import PeerUnreachable
+from federation.errors import AddressRefused, PeerUnreachable
 from federation.feed import PAGE, Format
 from federation.limits import Limits
 from federation.log.did import host_of
 from federation.peers.transport import is_public, open_transport
 from tests.attacks.invariants import assert_sound
+from tests.simulator import dripping, redirecting
 
 QUICK = Limits(read_seconds=2, page_seconds=4, connect_seconds=1, page_bytes=4_000_000)
 
@@ -125,6 +126,39 @@ async def test_a8_a_slow_peer_keeps_no_other_waiting(start_node, peer):
     await assert_sound(node)
 
 
+@pytest.mark.parametrize("path", ["/log/checkpoint", "/feed/0/0"])
+async def test_a8_an_answer_that_drips_is_given_up_long_before_its_time_is_over(start_node, peer, path):
+    limits = Limits(rate_bytes=1024, rate_seconds=0.5, read_seconds=30, page_seconds=60, run_seconds=60)
+    node = await start_node("flanders", peers=[peer.base], limits=limits)
+    peer.publish("mill")
+    peer.answering(path, dripping(b"<a> <b> <c> .\n", 0.05))
+    async with asyncio.timeout(10):
+        pulled = await node.pull(peer)
+    assert (pulled.state, pulled.reason) == ("unreachable", "peer-unreachable")
+    assert "too slow" in pulled.detail
+    await recovers(node, peer, ["mill"])
+
+
+async def test_a8_an_answer_that_is_slow_and_above_that_rate_is_read(start_node, peer):
+    limits = Limits(rate_bytes=1024, rate_seconds=0.2)
+    node = await start_node("flanders", peers=[peer.base], limits=limits)
+    peer.publish("mill")
+
+    async def slow(request):
+        body, media_type = peer.content(request.path)
+        response = web.StreamResponse(headers={"Content-Type": media_type})
+        await response.prepare(request)
+        step = len(body) // 5 + 1
+        for at in range(0, len(body), step):
+            await response.write(body[at : at + step])
+            await asyncio.sleep(0.1)
+        return response
+
+    peer.answering("/feed/0/0", slow)
+    assert (await node.pull(peer)).state == "active"
+    await recovers(node, peer, ["mill"])
+
+
 SPECIAL = [
     *("0.0.0.0", "10.1.2.3", "100.64.0.1", "127.0.0.1", "169.254.169.254", "172.31.255.255", "192.0.0.9"),
     *("192.0.2.1", "192.88.99.1", "192.168.1.1", "198.18.0.1", "203.0.113.1", "224.0.0.1", "255.255.255.255"),
@@ -145,12 +179,48 @@ def test_a10_an_ordinary_address_is(address):
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "0x7f.1", "2130706433"])
 async def test_a10_no_way_of_writing_it_reaches_a_private_address(node, peer, host):
-    base = f"http://{host}:{peer.base.rpartition(':')[2]}"
+    base = f"https://{host}:{peer.base.rpartition(':')[2]}"
     async with open_transport(origins={base}, limits=QUICK, allow_private=False) as transport:
         with pytest.raises(PeerUnreachable, match=r"not a public address|cannot be reached"):
             await transport.get(base + "/feed", accept="text/plain")
     assert peer.requests == []
     await assert_sound(node)
+
+
+async def test_a10_nobody_is_asked_without_https_unless_private_addresses_are_allowed(node, peer):
+    async with open_transport(origins={peer.base}, limits=QUICK, allow_private=False) as transport:
+        with pytest.raises(AddressRefused, match="not asked without https"):
+            await transport.get(peer.base + "/feed", accept="text/plain")
+    assert peer.requests == []
+    assert (await node.pull(peer)).state == "active"
+    await assert_sound(node)
+
+
+@pytest.mark.parametrize("to", ["another port", "no port", "http", "https"])
+async def test_a10_a_redirect_may_not_change_the_port(node, peer, start_node, to):
+    denmark = await start_node("denmark")
+    port = f":{peer.base.rpartition(':')[2]}"
+    target = {
+        "another port": denmark.base,
+        "no port": peer.base.removesuffix(port),
+        "http": peer.base.removesuffix(port) + ":80",
+        "https": peer.base.replace("http:", "https:"),
+    }[to]
+    node.node.origins.add(denmark.base)
+    peer.publish("mill")
+    peer.answering("/feed", redirecting(target + "/feed"))
+    pulled = await node.pull(peer)
+    assert (pulled.state, pulled.reason) == ("blocked", "address-refused")
+    await recovers(node, peer, ["mill"])
+
+
+@pytest.mark.parametrize("port", ["", ":443", ":80", ":22", ":8443"])
+async def test_a10_a_port_is_only_asked_where_a_peers_address_names_it(port):
+    configured = "https://peer.example:8443"
+    async with open_transport(origins={configured}, limits=QUICK, allow_private=False) as transport:
+        wanted = PeerUnreachable if port == ":8443" else AddressRefused
+        with pytest.raises(wanted):
+            await transport.get(f"https://peer.example{port}/feed", accept="text/plain")
 
 
 PACKED = {

@@ -76,7 +76,7 @@ def test_a_genuine_page_is_believed(tools: Tools):
 def test_a_damaged_page_is_believed_as_far_as_it_was_signed_or_refused(tools: Tools, data: bytes):
     standing = Standing(PEER.did, BASE)
     with contextlib.suppress(FederationError):
-        entries, after = judge_page(tools, Content(data, URL, MEGABYTE), URL, standing, 1000, START)
+        entries, after, *_ = judge_page(tools, Content(data, URL, MEGABYTE), URL, standing, 1000, START)
         assert after.size == len(entries)
         assert {entry[8] for entry in entries} <= {entry.signed.proof.signature for entry in PEER.entries} | {
             entry.signed.body for entry in PEER.entries

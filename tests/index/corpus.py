@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from federation.index.text import Source, TextIndex, document
+from federation.index.documents import Source, document
+from federation.index.text import TextIndex
 from federation.publish import Previous, prepare, timestamp
 from federation.records.draft import Draft
 from federation.records.values import Naming

@@ -8,12 +8,14 @@ import shutil
 from pathlib import Path
 
 import pytest
+import tantivy
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from federation.errors import Unavailable
 from federation.index import text
 from federation.index.concepts import Concepts
-from federation.index.text import Source, TextIndex, document, facet_names
+from federation.index.documents import Source, displayed, document, facet_names, suggestible
+from federation.index.text import TextIndex
 from federation.log import keys
 from federation.records.draft import Draft
 from federation.records.multikey import encode_public
@@ -29,6 +31,14 @@ def total(index: TextIndex, words: str = "") -> int:
 
 
 # Documents
+
+
+LEXICON = "https://w3id.org/procirc/lexicon/"
+
+
+def held(fields: dict, role: str, tools: Tools) -> list[str]:
+    """The concepts that a document holds in a role; it keeps their numbers."""
+    return [tools.concepts.iris[int(number)] for number in fields[role][0].split()]
 
 
 def fields_of(tools: Tools, draft: Draft) -> dict:
@@ -47,14 +57,38 @@ def test_a_document_is_found_by_the_address_of_its_record(tools: Tools):
 
 def test_a_document_keeps_words_by_language_and_place(tools: Tools):
     fields = fields_of(tools, pilot("mill", title="Molens", abstract={"nl": "Wieken", "da": "Vinger"}))
-    assert fields["title_exact"] == ["molens"]
-    assert sorted(fields["text_exact"]) == ["vinger", "wieken"]
+    assert fields["stems_nl"][0].split() == ["molen", "molen", "molen"]
+    assert fields["stems_nl"][1].split() == ["wiek"]
+    assert fields["stems_da"][0].split() == ["ving"]
+    assert {"molens", "wieken", "vinger"} <= {word for text in fields["exact"] for word in text.split()}
+
+
+def test_a_word_of_the_title_counts_three_times(tools: Tools):
+    fields = fields_of(tools, pilot("mill", title="Oude molens"))
+    assert fields["exact"].count("oude molens") == 3
+
+
+def test_a_document_keeps_a_compound_and_its_parts(tools: Tools):
+    fields = fields_of(tools, pilot("mill", title="Kantoormeubilair"))
+    assert set(fields["stems_nl"][0].split()) == {"kantoormeubilair", "~kantor", "~meubilair"}
+
+
+def test_a_document_is_found_by_the_names_of_the_records_it_refers_to(tools: Tools):
+    assert "kamp c" in fields_of(tools, pilot("mill", procurer="kamp-c"))["exact"][-1]
+
+
+def test_only_words_of_some_length_without_digits_are_suggested(tools: Tools):
+    fields = fields_of(tools, pilot("mill", title="Een CO2 molen 2019", abstract={"nl": "x" * 41}))
+    found = suggestible(fields, set())
+    assert "molen" in found
+    assert "molen" not in suggestible(fields, {"molen"})
+    assert found.isdisjoint({"een", "co2", "2019", "x" * 41})
 
 
 def test_a_document_holds_its_facets_by_code(tools: Tools):
     fields = fields_of(tools, pilot("mill", country="BE", start="2021-05-18", currentPhase="P3"))
     assert fields["facet_sector"] == ["furniture-office"]
-    assert fields["facet_strategy"] == ["R3"]
+    assert fields["facet_strategy"] == ["LIFE", "R3"]  # the group it lies in is a value too
     assert fields["facet_country"] == ["BE"]
     assert fields["facet_year"] == ["2021"]
     assert fields["facet_phase"] == ["P3"]
@@ -64,9 +98,28 @@ def test_a_document_holds_its_facets_by_code(tools: Tools):
 
 def test_a_document_knows_concepts_it_is_tagged_with_names_and_falls_under(tools: Tools):
     fields = fields_of(tools, pilot("mill", abstract={"nl": "Over laptops."}))
-    assert "https://w3id.org/procirc/circular-strategy/R3" in fields["tagged"][0].split()
-    assert "https://w3id.org/procirc/sector/ict-hardware" in fields["named"][0].split()
-    assert "https://w3id.org/procirc/circular-strategy/LIFE" in fields["broader"][0].split()
+    assert "https://w3id.org/procirc/circular-strategy/R3" in held(fields, "tagged", tools)
+    assert "https://w3id.org/procirc/sector/ict-hardware" in held(fields, "named", tools)
+    assert "https://w3id.org/procirc/circular-strategy/LIFE" in held(fields, "broader", tools)
+
+
+def test_a_document_is_tagged_with_the_kind_of_its_record(tools: Tools):
+    fields = fields_of(tools, pilot("mill"))
+    assert held(fields, "tagged", tools)[0] == tools.vocabulary.kinds["pilot"].iri
+
+
+def test_a_document_names_what_the_parts_of_a_compound_name(tools: Tools):
+    fields = fields_of(tools, pilot("havn", title="Genbrugsmøbler", language="da"))
+    assert {LEXICON + "products/furniture", LEXICON + "general/reuse"} <= set(held(fields, "named", tools))
+
+
+def test_a_document_shows_what_it_is_tagged_with(tmp_path: Path, tools: Tools):
+    index = index_of(tmp_path, {"flanders": [pilot("mill", title="Molen")]}, tools)
+    searcher = index.searcher()
+    (found,) = searcher.search(tantivy.Query.all_query(), 1).hits
+    shown = displayed(searcher.doc(found[1]), tools.concepts)
+    assert (shown["slug"], shown["title"]) == ("mill", {"nl": "Molen"})
+    assert "https://w3id.org/procirc/sector/furniture-office" in shown["tagged"]
 
 
 def test_key_events_are_not_searched(tools: Tools):
@@ -134,6 +187,31 @@ def test_an_index_of_another_vocabulary_is_made_anew(tmp_path: Path, tools: Tool
     sector.write_text(sector.read_text("utf-8").replace("kantoorinrichting", "kantoorboedel"), "utf-8")
     index = TextIndex(tmp_path / "index", Concepts(load_vocabulary(folder)), memory=MEMORY)
     assert (index.positions, total(index)) == ({}, 0)
+
+
+@pytest.mark.parametrize(
+    ("change", "anew"),
+    [
+        (lambda folder: (folder / "ours.csv").write_text("id,en,nl,fr,de,da,sv,nb\n", "utf-8"), True),
+        (lambda folder: (folder / "general.csv").unlink(), True),
+        (lambda folder: edit(folder / "general.csv", "gemeentebestuur", "magistraat"), True),
+        (lambda folder: (folder / "notes.txt").write_text("not a table", "utf-8"), False),
+    ],
+)
+def test_an_index_of_another_lexicon_is_made_anew(tmp_path: Path, tools: Tools, vocabulary, change, anew: bool):
+    index_of(tmp_path / "index", {"flanders": [pilot("mill")]}, tools).close()
+    folder = tmp_path / "vocab"
+    shutil.copytree(vocabulary.folder, folder)
+    change(folder / "lexicon")
+    index = TextIndex(tmp_path / "index", Concepts(load_vocabulary(folder)), memory=MEMORY)
+    assert (index.positions == {}) is anew
+    assert (index.words.texts == []) is anew
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    content = path.read_text("utf-8")
+    assert old in content
+    path.write_text(content.replace(old, new), "utf-8")
 
 
 def test_an_index_of_another_layout_is_made_anew(tmp_path: Path, tools: Tools, monkeypatch):
@@ -207,3 +285,122 @@ def test_beginning_anew_forgets_everything_but_not_before_the_commit(tmp_path: P
     assert total(index) == 1
     index.commit({})
     assert (index.positions, total(index)) == ({}, 0)
+
+
+# The words of the records
+
+
+def put(index: TextIndex, tools: Tools, *drafts: Draft) -> None:
+    index.add([document(each, tools.concepts) for each in sources({"flanders": list(drafts)}, tools)])
+
+
+def kept(folder: Path) -> list[str]:
+    """The words that are written down beside the index."""
+    return (folder / "words.txt").read_text("utf-8").split()
+
+
+def test_an_index_knows_the_words_of_its_records_once_folded(tmp_path: Path, tools: Tools):
+    index = index_of(tmp_path, {"flanders": [pilot("mill", title="Gamle møller møller")]}, tools)
+    assert index.words.texts.count("moller") == 1
+    assert kept(tmp_path) == index.words.texts
+
+
+def test_the_words_are_still_known_when_the_index_is_opened_again(tmp_path: Path, tools: Tools):
+    index = index_of(tmp_path, {"flanders": [pilot("mill", title="Zeldzaam")]}, tools)
+    index.close()
+    again = TextIndex(tmp_path, tools.concepts, memory=MEMORY)
+    assert again.words.texts == index.words.texts
+    assert "zeldzaam" in again.words
+
+
+def test_every_commit_adds_its_words_to_those_there_were(tmp_path: Path, tools: Tools):
+    index = index_of(tmp_path, {"flanders": [pilot("mill", title="Zeldzaam")]}, tools)
+    before = kept(tmp_path)
+    put(index, tools, pilot("lock", title="Zeldzaam buitengewoon"))
+    assert kept(tmp_path) == before
+    index.commit({})
+    assert kept(tmp_path) == [*before, "buitengewoon"]
+
+
+def test_a_commit_without_new_words_leaves_the_file_alone(tmp_path: Path, tools: Tools):
+    index = index_of(tmp_path, {"flanders": [pilot("mill")]}, tools)
+    before = (tmp_path / "words.txt").read_bytes()
+    put(index, tools, pilot("mill"))
+    index.commit({})
+    assert (tmp_path / "words.txt").read_bytes() == before
+
+
+def test_words_that_were_not_committed_are_not_known_after_a_crash(tmp_path: Path, tools: Tools):
+    index = index_of(tmp_path, {"flanders": [pilot("mill")]}, tools)
+    put(index, tools, pilot("lock", title="Buitengewoon"))
+    index.close()
+    assert "buitengewoon" not in TextIndex(tmp_path, tools.concepts, memory=MEMORY).words
+
+
+def test_a_word_that_a_crash_cut_off_does_not_run_into_the_next(tmp_path: Path, tools: Tools):
+    index_of(tmp_path, {"flanders": [pilot("mill")]}, tools).close()
+    with (tmp_path / "words.txt").open("a", encoding="utf-8") as file:
+        file.write("\nbuiten")
+    index = TextIndex(tmp_path, tools.concepts, memory=MEMORY)
+    put(index, tools, pilot("lock", title="Buitengewoon"))
+    index.commit({})
+    assert kept(tmp_path)[-2:] == ["buiten", "buitengewoon"]
+
+
+def test_an_index_that_begins_anew_forgets_the_words_with_the_commit(tmp_path: Path, tools: Tools):
+    index = index_of(tmp_path, {"flanders": [pilot("mill", title="Geheim")]}, tools)
+    index.begin_anew()
+    put(index, tools, pilot("lock", title="Openbaar"))
+    assert "geheim" in index.words
+    index.commit({})
+    assert "geheim" not in index.words
+    assert "openbaar" in index.words
+    assert kept(tmp_path) == index.words.texts
+    assert not list(tmp_path.glob("*.partial"))
+
+
+def test_an_index_that_is_made_anew_has_no_words_of_the_old_one(tmp_path: Path, tools: Tools):
+    index_of(tmp_path, {"flanders": [pilot("mill", title="Geheim")]}, tools).close()
+    (tmp_path / "state.json").unlink()
+    assert TextIndex(tmp_path, tools.concepts, memory=MEMORY).words.texts == []
+    assert not (tmp_path / "words.txt").exists()
+
+
+def test_a_reader_knows_the_words_that_another_process_wrote_once_it_looks(tmp_path: Path, tools: Tools):
+    writer = index_of(tmp_path, {"flanders": [pilot("mill", title="Geheim")]}, tools)
+    reader = TextIndex(tmp_path, tools.concepts, memory=MEMORY)
+    put(writer, tools, pilot("lock", title="Openbaar"))
+    writer.commit({})
+    reader.refresh()
+    assert reader.words.texts == writer.words.texts
+    writer.begin_anew()
+    put(writer, tools, pilot("lock", title="Openbaar"))
+    writer.commit({})
+    reader.refresh()
+    assert reader.words.texts == writer.words.texts
+    assert "geheim" not in reader.words
+
+
+def test_beginning_anew_can_be_left_and_nothing_is_lost(tmp_path: Path, tools: Tools):
+    """Something failed while the logs were fed again: the next commit must not take away what was there."""
+    index = index_of(tmp_path, {"flanders": [pilot("mill", title="Zeldzaam")]}, tools)
+    index.begin_anew()
+    put(index, tools, pilot("quay", title="Buitengewoon"))
+    index.leave()
+    put(index, tools, pilot("lock", title="Openbaar"))
+    index.commit({})
+    assert total(index) == 2
+    assert "zeldzaam" in index.words
+    assert "buitengewoon" not in index.words
+
+
+# Phrases
+
+
+@pytest.mark.parametrize(
+    ("phrase", "found"), [("oude molen", 1), ("molen oude", 0), ("molen over", 0), ("over water", 1)]
+)
+def test_a_phrase_ends_where_a_text_ends(tmp_path: Path, tools: Tools, phrase: str, found: int):
+    """A title is indexed three times: its last word does not stand before its first."""
+    index = index_of(tmp_path, {"flanders": [pilot("mill", title="Oude molen", abstract={"nl": "Over water"})]}, tools)
+    assert total(index, f'"{phrase}"') == found

@@ -33,7 +33,7 @@ def entry(name: str, *, version: int = 1, position: int = 0, created: str = NOW)
     return Entry(position, verified, f"https://flanders.example/records/pilot/{name}", "pilot", version)
 
 
-def checkpoint(size: int, root: bytes) -> str:
+def checkpoint(size: int, root: bytes, before: str = "") -> str:
     return f"{size} {root.hex()}"
 
 
@@ -81,7 +81,7 @@ async def test_a_time_that_goes_backwards_is_a_conflict(store, own):
 
 
 async def test_a_checkpoint_that_cannot_be_signed_leaves_nothing_behind(store, own):
-    def broken(size: int, root: bytes) -> str:
+    def broken(size: int, root: bytes, before: str) -> str:
         raise RuntimeError("the key is gone")
 
     with pytest.raises(RuntimeError):

@@ -25,6 +25,7 @@ EVERY = [
     "/",
     "/search?q=molen",
     "/api/search?q=molen",
+    "/api/complete?q=mol",
     "/api/search?nonsense=1",
     "/api/peers",
     "/records/pilot/mill",
@@ -53,6 +54,7 @@ EVERY = [
     "/mirror/nowhere.example/feed/0/0",
     "/mirror/nowhere.example/log/checkpoint",
     "/log/seen",
+    "/metrics",
 ]
 
 

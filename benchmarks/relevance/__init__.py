@@ -1,0 +1,1 @@
+"""How good the search is: judged topics, measures, and what each part of the engine is worth."""

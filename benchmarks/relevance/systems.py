@@ -1,0 +1,119 @@
+"""The search as it is, with one part taken out at a time, and the baselines it has to beat.
+
+A part is taken out of the units of a query after they were understood, so that nothing in the product
+has a switch that only a measurement would turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Final
+
+import tantivy
+
+from federation.index import query as queries
+from federation.index.concepts import is_meaning
+from federation.index.documents import displayed
+from federation.index.query import Asked, QueryWord, Understanding, Unit
+from federation.index.text import TextIndex
+from federation.search import Search
+
+Change = Callable[[Unit], Unit]
+DEPTH: Final = 60
+"""Records of a ranking that are looked at."""
+
+
+def _through(unit: Unit, change: Change) -> Unit:
+    return change(replace(unit, inner=tuple(_through(each, change) for each in unit.inner)))
+
+
+def _words(unit: Unit, change: Callable[[QueryWord], QueryWord]) -> Unit:
+    return replace(unit, words=tuple(change(each) for each in unit.words))
+
+
+def without_lexicon(unit: Unit) -> Unit:
+    return replace(unit, linked=tuple(each for each in unit.linked if not is_meaning(each.concept)))
+
+
+def without_concepts(unit: Unit) -> Unit:
+    return replace(unit, linked=tuple(each for each in unit.linked if is_meaning(each.concept)))
+
+
+def without_both(unit: Unit) -> Unit:
+    return replace(unit, linked=())
+
+
+def without_compounds(unit: Unit) -> Unit:
+    return replace(unit, inner=()) if len(unit.words) == 1 else unit
+
+
+def without_likeness(unit: Unit) -> Unit:
+    sure = tuple(each for each in unit.linked if each.weight == 1.0)
+    return replace(_words(unit, lambda word: replace(word, near=())), linked=sure)
+
+
+def same_tokens(unit: Unit) -> Unit:
+    """Words as typed, in whatever language they stand."""
+    plain = _words(unit, lambda word: replace(word, stems=frozenset(), near=()))
+    return replace(plain, linked=(), inner=plain.inner if len(unit.words) > 1 else ())
+
+
+def own_language(unit: Unit) -> Unit:
+    """Stems in the searcher's language, and nothing else."""
+    plain = _words(unit, lambda word: replace(word, folded=frozenset(), near=()))
+    return replace(plain, linked=(), inner=plain.inner if len(unit.words) > 1 else ())
+
+
+def concepts_only(unit: Unit) -> Unit:
+    return replace(without_lexicon(unit), words=())
+
+
+FULL: Final = "this search"
+SYSTEMS: Final[Mapping[str, Change]] = {
+    FULL: lambda unit: unit,
+    "without concepts of the code lists": without_concepts,
+    "without the lexicon": without_lexicon,
+    "without either": without_both,
+    "without parts of compounds": without_compounds,
+    "without look-alikes": without_likeness,
+    "baseline: same words, all languages": same_tokens,
+    "baseline: the query's language only": own_language,
+    "baseline: concepts only": concepts_only,
+}
+_NAMES: Final = frozenset(
+    {FULL, "without parts of compounds", "without the lexicon", "without concepts of the code lists"}
+)
+"""Those that also look at names of concepts which several words together look like."""
+
+
+class System:
+    """One way of searching an index."""
+
+    def __init__(self, index: TextIndex, name: str) -> None:
+        self._index = index
+        self._change = SYSTEMS[name]
+        self._names = name in _NAMES
+        self._search = Search(index, lambda _: {})
+
+    def ranking(self, query: str, language: str) -> list[tuple[str, tuple[str, ...]]]:
+        """Slugs and languages of the records found, best first, organisations left out."""
+        asked = Asked.read(query)
+        reading = Understanding(self._index.concepts, self._index.words, language)
+        units = reading.units(asked.text)
+        names = [_through(each, self._change) for each in reading.names(units)] if self._names else []
+        changed = [_through(each, self._change) for each in units]
+        changed = [each for each in changed if each.words or each.linked or each.inner]
+        if not changed:
+            return []
+        searcher = self._index.searcher()
+        question = queries.build(changed, names, asked, {}, language, self._index.schema, self._index.concepts.numbers)
+        found: dict[str, tuple[str, ...]] = {}
+        for display in self._displays(searcher, self._search.lifted(question)):
+            if display["kind"] != "organisation":
+                found.setdefault(display["slug"], tuple(display["title"]))
+        return list(found.items())
+
+    def _displays(self, searcher: tantivy.Searcher, question: tantivy.Query) -> list[dict[str, object]]:
+        hits = searcher.search(question, DEPTH, False).hits
+        return [displayed(searcher.doc(address), self._index.concepts) for _, address in hits]

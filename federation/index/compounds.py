@@ -1,0 +1,76 @@
+"""Parts of compounds in Dutch, German, Danish, Swedish and Norwegian.
+
+A word is taken apart where every part is a known word, with a linking element between them: the fewest
+parts win, then the longest shortest one (after Koehn and Knight, *Empirical methods for compound
+splitting*, 2003, with known words in place of frequencies). What is known comes from the code lists and
+the lexicon, so a split never leads to what search knows nothing about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+LINKS: Final[Mapping[str, tuple[str, ...]]] = {
+    "nl": ("", "s", "en", "e", "n"),
+    "de": ("", "s", "es", "n", "en", "e", "er"),
+    "da": ("", "s", "e"),
+    "sv": ("", "s", "e", "o", "a", "u"),
+    "nb": ("", "s", "e"),
+}
+"""What may stand between two parts, by language; folded."""
+SHORTEST: Final = 3
+_MOST: Final = 4
+"""Parts of one word."""
+_LONGEST: Final = 40
+"""Letters of a word that is looked at; longer ones are names of places in Wales, or attacks."""
+
+
+class Splitter:
+    """Takes the compounds of some languages apart, given the words it may find in them."""
+
+    def __init__(self, known: Mapping[str, frozenset[str]]) -> None:
+        """``known`` gives folded words by language."""
+        self._known = known
+        self._done: dict[tuple[str, str], tuple[str, ...]] = {}
+
+    def knows(self, word: str, language: str) -> bool:
+        """Whether a folded word is one of the known ones."""
+        return word in self._known.get(language, ())
+
+    def parts(self, word: str, language: str) -> tuple[str, ...]:
+        """The parts of a folded word, in order; empty for a word that is no compound of known ones."""
+        if language not in LINKS or not 2 * SHORTEST < len(word) <= _LONGEST or not word.isalpha():
+            return ()
+        key = (word, language)
+        if key not in self._done:
+            if len(self._done) > 1 << 17:
+                self._done.clear()
+            self._done[key] = self._split(word, self._known[language], LINKS[language])
+        return self._done[key]
+
+    @staticmethod
+    def _split(word: str, known: frozenset[str], links: tuple[str, ...]) -> tuple[str, ...]:
+        # best[i]: the best way to cover the first i letters, as (parts, -shortest), and the parts themselves.
+        best: dict[int, tuple[tuple[int, int], tuple[str, ...]]] = {0: ((0, 0), ())}
+        for start in range(len(word) - SHORTEST + 1):
+            if start not in best:
+                continue
+            (count, shortest), before = best[start]
+            if count == _MOST:
+                continue
+            for end in range(start + SHORTEST, len(word) + 1):
+                part = word[start:end]
+                if part not in known or (start, end) == (0, len(word)):
+                    continue
+                cost = (count + 1, max(shortest, -len(part)) if count else -len(part))
+                for link in links:
+                    stop = end + len(link)
+                    if link and not word.startswith(link, end):
+                        continue
+                    if link and stop > len(word) - SHORTEST:
+                        continue
+                    if stop not in best or cost < best[stop][0]:
+                        best[stop] = (cost, (*before, part))
+        found = best.get(len(word), ((0, 0), ()))[1]
+        return found if len(found) > 1 else ()

@@ -1,0 +1,65 @@
+"""Words and phrases that look alike: four letters at a time, for typing errors, inflections and cognates."""
+
+from __future__ import annotations
+
+import threading
+from array import array
+from collections.abc import Iterable
+from typing import Final
+
+import numpy as np
+
+_SIZE: Final = 4
+
+
+def grams(text: str) -> set[str]:
+    """The runs of four letters of a folded text, with the borders of its words as a letter."""
+    padded = f" {text} "
+    return {padded[at : at + _SIZE] for at in range(max(1, len(padded) - _SIZE + 1))}
+
+
+class Alike:
+    """Folded texts, ready to be asked for those most like another one. Safe to use from several threads."""
+
+    def __init__(self, texts: Iterable[str] = ()) -> None:
+        self.texts: list[str] = []
+        self.known: set[str] = set()
+        self._sizes = array("i")
+        self._holding: dict[str, array[int]] = {}
+        self._lock = threading.Lock()
+        self.add(texts)
+
+    def __contains__(self, text: str) -> bool:
+        return text in self.known
+
+    def add(self, texts: Iterable[str]) -> list[str]:
+        """Take in more texts; those that were not known."""
+        added = []
+        with self._lock:
+            for text in texts:
+                if text in self.known:
+                    continue
+                self.known.add(text)
+                own = grams(text)
+                for gram in own:
+                    self._holding.setdefault(gram, array("i")).append(len(self.texts))
+                self._sizes.append(len(own))
+                self.texts.append(text)
+                added.append(text)
+        return added
+
+    def like(self, text: str, *, least: float, most: int) -> list[tuple[str, float]]:
+        """The texts that share most with one: 2·common / (sum of both), from ``least`` on, best first."""
+        own = grams(text)
+        with self._lock:
+            common = np.zeros(len(self.texts), dtype=np.int32)
+            for gram in own:
+                holding = self._holding.get(gram)
+                if holding:
+                    common[np.frombuffer(holding, dtype=np.int32)] += 1
+            # A copy: an array that something still looks into cannot grow.
+            sizes = np.array(self._sizes, dtype=np.int32)
+        shares = 2 * common / (sizes + len(own))
+        found = np.flatnonzero(shares >= least)
+        ordered = found[np.lexsort((found, -shares[found]))][:most]
+        return [(self.texts[at], float(shares[at])) for at in ordered]

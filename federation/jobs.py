@@ -1,0 +1,35 @@
+"""The work that a running node does by itself, each kind at its own pace."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import structlog
+
+from federation.errors import FederationError
+
+log = structlog.get_logger(__name__)
+
+
+def job(
+    work: Callable[..., Coroutine[Any, Any, None]], running: set[asyncio.Task[None]]
+) -> Callable[..., Coroutine[Any, Any, None]]:
+    """A job whose expected failures are logged in our words; the next run tries again."""
+
+    async def run(*args: object) -> None:
+        task = asyncio.create_task(work(*args))
+        running.add(task)
+        task.add_done_callback(running.discard)
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError:
+            return  # the scheduler stops; ``serving`` ends the work itself and waits for it
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, FederationError):
+            log.error("job failed", error=error.slug, detail=str(error))
+        elif error is not None:
+            raise error
+
+    return run

@@ -1,0 +1,71 @@
+"""How much of a peer's log one pull may take: so many pages a run, so many entries and bytes a day (UTC).
+
+A peer that publishes more than that is no attacker for certain: what is left over is taken later, and
+nothing is lost. The first copy of a log counts for no day: it ends at the checkpoint it began with, and
+a coordinator who follows a large log means all of it.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import Final
+
+from federation.limits import Limits
+from federation.store.rows import Day
+
+ALARM: Final = 0.8
+"""The part of a day's quota from which on the coordinator is told."""
+
+
+@dataclass(slots=True)
+class Budget:
+    """What a pull may still take; counted down as it goes on. ``day`` is empty where nothing counts for a day."""
+
+    pages: int
+    day: str = ""
+    entries: int = sys.maxsize
+    bytes: int = sys.maxsize
+
+    @property
+    def left(self) -> bool:
+        return self.pages > 0 and not self.day_spent
+
+    @property
+    def day_spent(self) -> bool:
+        return self.entries <= 0 or self.bytes <= 0
+
+    def take(self, entries: int, size: int) -> Day | None:
+        """Take the entries of pages; what is to be counted for the day, if anything."""
+        if not self.day:
+            return None
+        self.entries -= entries
+        self.bytes -= size
+        return Day(self.day, entries, size)
+
+
+def budget(limits: Limits, taken: Day, *, first: bool) -> Budget:
+    """What a pull may take after what the day has brought; ``first`` for the first copy of a log."""
+    if first:
+        return Budget(limits.run_pages)
+    left = limits.day_entries - taken.entries, limits.day_bytes - taken.bytes
+    return Budget(limits.run_pages, taken.day, *left)
+
+
+def used(limits: Limits, taken: Day) -> float:
+    """The part of a day's quota that is used up: 1 for all of it."""
+    return max(taken.entries / limits.day_entries, taken.bytes / limits.day_bytes)
+
+
+def told(limits: Limits, taken: Day) -> str:
+    """What a coordinator reads of a quota that is nearly used up, or wholly; empty before."""
+    part = used(limits, taken)
+    if part < ALARM:
+        return ""
+    amount = (
+        f"{taken.entries:,} of {limits.day_entries:,} entries and {taken.bytes:,} of {limits.day_bytes:,} bytes "
+        "that it may bring on one day (day_entries, day_bytes)"
+    )
+    if part < 1:
+        return f"It has brought {amount}."
+    return f"It has brought {amount}; the next day (UTC) goes on with the rest."

@@ -1,0 +1,70 @@
+"""What the rows of a log amount to: counted, and put back where a database has lost some of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from federation.store import schema, statements
+from federation.store.engine import reading, writing
+from federation.store.rows import Log, StoredEntry
+
+
+class Inventory:
+    """Counts of entries, by the database and not by what a log says of itself."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def sizes(self, log_id: int) -> tuple[int, int]:
+        """How many entries a log says it has, and how many are there, at one moment."""
+        entry, log = schema.entry.c, schema.log.c
+        there = sa.select(sa.func.count()).where(entry.log_id == log_id).scalar_subquery()
+        async with reading(self._engine) as connection:
+            size, held = (await connection.execute(sa.select(log.size, there).where(log.id == log_id))).one()
+            return size, held
+
+    async def set_aside(self) -> dict[int, int]:
+        """How many entries are kept and not shown, what was erased aside, by the id of their log."""
+        entry = schema.entry.c
+        query = sa.select(entry.log_id, sa.func.count()).where(entry.quarantine != "", entry.erased_by.is_(None))
+        async with reading(self._engine) as connection:
+            return {row[0]: row[1] for row in await connection.execute(query.group_by(entry.log_id))}
+
+    async def put_back(self, log_id: int, entries: Sequence[StoredEntry]) -> int:
+        """Give a log those of some verified entries that it lacks; how many. What is there stays as it is."""
+        if not entries:
+            return 0
+        entry = schema.entry.c
+        places = (entry.position >= entries[0].position, entry.position <= entries[-1].position)
+        async with writing(self._engine) as connection:
+            rows = await connection.execute(sa.select(entry.position).where(entry.log_id == log_id, *places))
+            there = set(rows.scalars())
+            lost = [_row(each, log_id) for each in entries if each.position not in there]
+            for some in statements.chunks(lost):
+                await connection.execute(schema.entry.insert(), some)
+        return len(lost)
+
+    async def set_end(self, log_id: int, copy: Log) -> None:
+        """Let a log end as a whole and verified copy does; all its entries must be there."""
+        values = {
+            "size": copy.size,
+            "frontier": copy.frontier.encode(),
+            "verified_size": copy.verified_size,
+            "verified_frontier": copy.verified.encode(),
+            "published": copy.published,
+            "checkpoint": copy.checkpoint,
+            "fingerprint": copy.fingerprint,
+        }
+        async with writing(self._engine) as connection:
+            await connection.execute(schema.log.update().where(schema.log.c.id == log_id).values(**values))
+
+
+def _row(each: StoredEntry, log_id: int) -> dict[str, Any]:
+    body, (_, method, signature) = each.signed
+    values = {name: value for name, value in asdict(each).items() if name != "signed"}
+    return {**values, "log_id": log_id, "body": body, "method": method, "signature": signature}

@@ -1,0 +1,76 @@
+"""What readers are told of regions whose records here may be out of date or in doubt (A18)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from typing import Final
+
+from aiohttp import web
+
+from federation.ownlog import timestamp
+from federation.search import Found
+from federation.store.rows import Log, PeerState
+from federation.web import pages
+from federation.web.keys import CLOCK, CONFIG, STORE
+
+SILENT: Final = timedelta(hours=72)
+"""How long a peer may be away, or send what does not verify, before readers are told."""
+TEXTS: Final = {
+    "stale": "The node of {region} has confirmed nothing new since {day}. Its newest records may be missing here.",
+    "unreachable": "The node of {region} has not been reachable since {day}. Its newest records may be missing here.",
+    "blocked": "What the node of {region} sends has been in doubt since {day}, and is not taken over. "
+    "Its newest records may be missing here.",
+    "regressed": "The log of {region} has been shorter than before since {day}. What was checked earlier is shown.",
+    "forked": "The node of {region} has signed two different histories, noticed on {day}. "
+    "What was checked earlier is shown; nothing newer is taken over.",
+    "key-mismatch": "The node of {region} has shown keys that nobody has confirmed since {day}. "
+    "What was checked earlier is shown; nothing newer is taken over.",
+}
+"""The sentence for each state of which readers are told."""
+_PATIENT: Final = frozenset({"unreachable", "blocked"})
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What is said of one region: its node's short name, the state of that peer, since when, and the sentence."""
+
+    node: str
+    state: str
+    since: str
+    text: str
+
+
+async def of_regions(request: web.Request, names: Collection[str]) -> list[Notice]:
+    """What is to be said of some regions, by the short names of their nodes."""
+    states = {id_: each for id_, each in (await request.app[STORE].peer_states()).items() if _is_told(request, each)}
+    if not states:
+        return []  # as nearly always: one question to the store for each search
+    logs = [each for each in await request.app[STORE].logs() if each.id in states and each.name in names]
+    return [_said(request, log, states[log.id]) for log in logs]
+
+
+async def of_results(request: web.Request, found: Found, chosen: Sequence[str]) -> list[Notice]:
+    """What is to be said of the regions that have results; ``chosen`` are those asked for, empty for all."""
+    counted = {each.value for each in found.facets.get("node", ()) if each.count}
+    shown = {hit.node for hit in found.hits} | (counted & set(chosen) if chosen else counted)
+    return await of_regions(request, shown | set(chosen))
+
+
+def documents(notices: Sequence[Notice]) -> list[dict[str, str]]:
+    """Notices as members of an answer for programs."""
+    return [asdict(each) for each in notices]
+
+
+def _is_told(request: web.Request, state: PeerState) -> bool:
+    if state.state in _PATIENT:
+        return state.since < timestamp(request.app[CLOCK]() - SILENT)
+    return state.state in TEXTS and bool(state.since)
+
+
+def _said(request: web.Request, log: Log, state: PeerState) -> Notice:
+    language = pages.language_of(request)
+    region = language.pick(request.app[CONFIG].region(log.name))
+    text = language.text(TEXTS[state.state]).format(region=region, day=language.day(state.since))
+    return Notice(log.name, state.state, state.since, text)
