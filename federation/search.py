@@ -155,15 +155,14 @@ class Search:
         query = tantivy.Query.term_query(self._index.schema, "exact", word, "basic")
         return bool(searcher.search(query, 1, False).hits)
 
-    def _query(self, plan: _Plan, without: str = "") -> tantivy.Query:
+    def _query(self, plan: _Plan, without: str = "", *, scored: bool = True) -> tantivy.Query:
         asked, request = plan.asked, plan.request
         if not plan.units and not asked.without and request.text.strip():
             return tantivy.Query.empty_query()  # something was asked for, and no word of it can be found
         filters = {name: values for name, values in request.filters.items() if name != without}
-        query = queries.build(
-            plan.units, plan.names, asked, filters, request.language, self._index.schema, self._index.concepts.numbers
-        )
-        return self.lifted(query) if plan.units else query
+        schema, concepts = self._index.schema, self._index.concepts
+        query = queries.build(plan.units, plan.names, asked, filters, request.language, schema, concepts, scored=scored)
+        return self.lifted(query) if plan.units and scored else query
 
     def lifted(self, query: tantivy.Query) -> tantivy.Query:
         """The same records, those with measured results and lessons learned a little higher."""
@@ -241,7 +240,7 @@ class Search:
     def _counts(self, plan: _Plan, names: Sequence[str], without: str) -> dict[str, dict[str, int]]:
         if not names:
             return {}
-        query = self._query(plan, without)
+        query = self._query(plan, without, scored=False)
         asked = {name: {"terms": {"field": facet_field(name), "size": _FACET_SIZE}} for name in names}
         answer: dict[str, Any] = plan.searcher.aggregate(query, asked)
         return {name: {bucket["key"]: int(bucket["doc_count"]) for bucket in answer[name]["buckets"]} for name in names}

@@ -107,7 +107,7 @@ class System:
         if not changed:
             return []
         searcher = self._index.searcher()
-        question = queries.build(changed, names, asked, {}, language, self._index.schema, self._index.concepts.numbers)
+        question = queries.build(changed, names, asked, {}, language, self._index.schema, self._index.concepts)
         found: dict[str, tuple[str, ...]] = {}
         for display in self._displays(searcher, self._search.lifted(question)):
             if display["kind"] != "organisation":

@@ -83,8 +83,9 @@ class Explainer:
         self._language = language
         self._concepts = concepts
         self._rules = analysed_as(language)
-        self._every = list(dict.fromkeys(_every((*units, *names))))
-        self._number = {unit: number for number, unit in enumerate(self._every)}
+        self._every = list(_every((*units, *names)))
+        self._number = {id(unit): number for number, unit in enumerate(self._every)}
+        """By identity: to hash a unit is to hash all its words."""
         self._wanted = {iri for unit in self._every for iri in unit.concepts}
         self._narrower = {iri: concepts.narrower(iri) for iri in self._wanted}
         self._wanted = self._wanted.union(*self._narrower.values())
@@ -98,8 +99,8 @@ class Explainer:
                 for form in word.stems:
                     self._stems.setdefault(form, []).append((number, member))
         self._phrases: dict[str, dict[str, list[tuple[tuple[str, ...], str]]]] = {}
-        self._dull: dict[str, set[str]] = {}
-        """Words that mean nothing to this search, by language: most of them stand in every hit."""
+        self._sorted: dict[str, tuple[set[str], set[str]]] = {}
+        """By language: the words that mean nothing to this search, and those that may; most stand in many hits."""
 
     def explain(self, display: Mapping[str, Any]) -> tuple[Marks, list[Because]]:
         """Where a hit's texts match, and a reason for every unit of the query that does."""
@@ -114,7 +115,7 @@ class Explainer:
 
     def _reasons(self, unit: Unit, seen: _Seen, display: Mapping[str, Any]) -> list[Because]:
         """Why a unit matches: by its words or a concept, else by what it is made of."""
-        number = self._number[unit]
+        number = self._number[id(unit)]
         reason = self._by_words(unit, seen.words.get(number, {}))
         # A word in the reader's own language needs no concept to explain it.
         if reason is None or analysed_as(reason.language) != self._rules:
@@ -137,30 +138,36 @@ class Explainer:
         return seen
 
     def _is_told(self, unit: Unit, seen: _Seen) -> bool:
-        found = len(seen.words.get(self._number[unit], ()))
+        found = len(seen.words.get(self._number[id(unit)], ()))
         return (0 < len(unit.words) <= found) or any(iri in seen.concepts for iri in unit.concepts)
 
     def _scan(self, text: str, role: str, tag: str, seen: _Seen, marks: Marks) -> None:
-        rules, known = analysed_as(tag), self._concepts.form
-        folded, wanted = self._folded, self._wanted
-        stems = self._stems if rules == self._rules else {}
-        phrases, dull = self._beginning(rules), self._dull.setdefault(tag, set())
+        words, rules = set(WORD.findall(text)), analysed_as(tag)
+        dull, keen = self._sorted.setdefault(tag, (set(), set()))
+        self._sort(words.difference(dull, keen), rules, dull, keen)
+        if keen.isdisjoint(words):
+            return
         matches = list(WORD.finditer(text))
         for at, match in enumerate(matches):
-            word = match[0]
-            if word in dull:
-                continue
-            form = known(word, rules)
+            if match[0] in keen:
+                stop = self._note(self._concepts.form(match[0], rules), matches, at, tag, seen)
+                if stop:
+                    marks.setdefault((role, tag), []).append((match.start(), stop))
+
+    def _sort(self, words: Iterable[str], rules: str, dull: set[str], keen: set[str]) -> None:
+        """Tell words that may mean something to this search from those that do not: a thousand for every search."""
+        read, folded, wanted, phrases = self._concepts.form, self._folded, self._wanted, self._beginning(rules)
+        stems = self._stems if rules == self._rules else {}
+        for word in words:
+            form = read(word, rules)
             if (
                 form.folded in folded
                 or form.stem in stems
                 or form.stem in phrases
-                or not wanted.isdisjoint(form.named)
-                or (form.parts and not stems.keys().isdisjoint(form.parts))
+                or (form.named and not wanted.isdisjoint(form.named))
+                or (form.parts and stems and not stems.keys().isdisjoint(form.parts))
             ):
-                stop = self._note(form, matches, at, tag, seen)
-                if stop:
-                    marks.setdefault((role, tag), []).append((match.start(), stop))
+                keen.add(word)
             else:
                 dull.add(word)
 
@@ -180,9 +187,11 @@ class Explainer:
             if len(self._every[number].words) == 1:
                 self._prefer(seen.parts, number, word, tag)
                 stop = matches[at].end()
-        for phrase, iri in self._beginning(rules).get(form.stem, ()):
-            following = matches[at + 1 : at + len(phrase)]
-            if phrase[1:] == tuple(stem(each[0], rules) for each in following):
+        phrases = self._beginning(rules).get(form.stem, ()) if at + 1 < len(matches) else ()
+        second = self._concepts.form(matches[at + 1][0], rules).stem if phrases else ""
+        for phrase, iri in phrases:
+            following = matches[at + 1 : at + len(phrase)] if phrase[1] == second else ()
+            if following and phrase[1:] == tuple(stem(each[0], rules) for each in following):
                 end = following[-1].end()
                 self._prefer(seen.concepts, iri, matches[at].string[matches[at].start() : end], tag)
                 stop = max(stop, end)

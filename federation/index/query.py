@@ -7,7 +7,7 @@ a compound, through a concept it names, or by looking like a word of the records
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Final
 
@@ -295,16 +295,25 @@ def build(
     filters: Mapping[str, Sequence[str]],
     language: str,
     schema: tantivy.Schema,
-    numbers: Mapping[str, int],
+    concepts: Concepts,
+    *,
+    scored: bool = True,
 ) -> tantivy.Query:
     """The query for the units of what was asked, what several of them look like, and facet filters.
 
-    ``numbers`` are those under which concepts are indexed.
+    Without scores it finds the same records by one flat union of terms, which is what counting them takes.
     """
     clauses: list[tuple[tantivy.Occur, tantivy.Query]] = []
     if units:
-        wanted = [_unit(unit, analysed_as(language), schema, numbers) for unit in [*units, *names]]
-        clauses.append((tantivy.Occur.Must, _some(wanted, ranking.needed(len(units)))))
+        tag, least = analysed_as(language), ranking.needed(len(units))
+        every = [*units, *names]
+        if scored:
+            wanted = _some([_unit(unit, tag, schema, concepts) for unit in every], least)
+        elif least == 1:
+            wanted = _either({each for unit in every for each in _terms(unit, tag, concepts)}, schema)
+        else:
+            wanted = _some([_either(set(_terms(unit, tag, concepts)), schema) for unit in every], least)
+        clauses.append((tantivy.Occur.Must, wanted))
     clauses += [(tantivy.Occur.Must, query) for query in _phrases(asked.phrases, language, schema)]
     clauses += [(tantivy.Occur.MustNot, query) for query in _excluded(asked.without, language, schema)]
     for name, values in filters.items():
@@ -337,12 +346,7 @@ def _excluded(texts: Sequence[str], language: str, schema: tantivy.Schema) -> It
         yield tantivy.Query.term_query(schema, stems_field(analysed_as(language)), each.stem, "freq")
 
 
-_CONCEPTS: Final = (("tagged", ranking.TAGGED), ("named", ranking.NAMED), ("broader", ranking.BROADER))
-_MEANINGS: Final = (("named", ranking.MEANING),)
-"""Nobody tags the meanings of the lexicon, and none is broader than another."""
-
-
-def _unit(unit: Unit, language: str, schema: tantivy.Schema, numbers: Mapping[str, int]) -> tantivy.Query:
+def _unit(unit: Unit, language: str, schema: tantivy.Schema, concepts: Concepts) -> tantivy.Query:
     choices = []
     if unit.words:
         forms = [_form(word, language, schema) for word in unit.words]
@@ -350,13 +354,38 @@ def _unit(unit: Unit, language: str, schema: tantivy.Schema, numbers: Mapping[st
             forms[0] if len(forms) == 1 else tantivy.Query.boolean_query([(tantivy.Occur.Must, form) for form in forms])
         )
     if unit.inner:
-        inner = _some([_unit(each, language, schema, numbers) for each in unit.inner])
+        inner = _some([_unit(each, language, schema, concepts) for each in unit.inner])
         choices.append(tantivy.Query.boost_query(inner, ranking.WITHIN))
     for each in unit.linked:
-        for role, weight in _MEANINGS if is_meaning(each.concept) else _CONCEPTS:
-            choices.append(_boosted(schema, role, str(numbers[each.concept]), weight * each.weight))
+        for role, weight in _roles(each.concept, concepts):
+            choices.append(_boosted(schema, role, concepts.terms[each.concept], weight * each.weight))
     query = tantivy.Query.disjunction_max_query(choices, ranking.TIE)
     return tantivy.Query.boost_query(query, ranking.NAME) if unit.name else query
+
+
+def _roles(iri: str, concepts: Concepts) -> Iterator[tuple[str, float]]:
+    """In which ways a record can be about a concept, and how much each counts."""
+    if is_meaning(iri):
+        yield "named", ranking.MEANING  # nobody tags the meanings of the lexicon, and none is broader than another
+        return
+    yield "tagged", ranking.TAGGED
+    yield "named", ranking.NAMED
+    if concepts.narrower(iri):
+        yield "broader", ranking.BROADER
+
+
+def _terms(unit: Unit, language: str, concepts: Concepts) -> Iterator[tuple[str, str]]:
+    """Field and text of every term by which a unit matches; of a phrase those of its words, each for itself."""
+    for each in unit.linked:
+        yield from ((role, concepts.terms[each.concept]) for role, _ in _roles(each.concept, concepts))
+    if unit.inner:
+        yield from (term for inner in unit.inner for term in _terms(inner, language, concepts))
+    if len(unit.words) == 1 or not unit.inner:
+        yield from ((name, text) for word in unit.words for name, text, _ in _fields(word, language))
+
+
+def _either(terms: Set[tuple[str, str]], schema: tantivy.Schema) -> tantivy.Query:
+    return _some([tantivy.Query.term_query(schema, name, text, "basic") for name, text in sorted(terms)])
 
 
 def _some(queries: Sequence[tantivy.Query], least: int = 1) -> tantivy.Query:

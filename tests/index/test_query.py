@@ -257,4 +257,4 @@ def test_any_text_and_any_filter_make_a_query(concepts: Concepts, schema, text: 
     asked = Asked.read(text)
     reading = Understanding(concepts, Alike(["molen", fold(text)]), language)
     units = reading.units(asked.text)
-    assert build(units, reading.names(units), asked, {"kind": (value,)}, language, schema, concepts.numbers)
+    assert build(units, reading.names(units), asked, {"kind": (value,)}, language, schema, concepts)
