@@ -20,7 +20,7 @@ from federation.index.concepts import Concepts, is_meaning
 from federation.index.documents import displayed, facet_field, facet_names
 from federation.index.explanation import Because, Explainer, Segment, segments, shown_language, snippet
 from federation.index.languages import WORD, folded_words
-from federation.index.query import Asked, Unit
+from federation.index.reading import MAX_TEXT, Asked, Understanding, Unit, corrected, restored
 from federation.index.text import TextIndex
 from federation.records.kinds import in_language
 
@@ -144,10 +144,10 @@ class Search:
 
     def _plan(self, request: Request) -> _Plan:
         asked = Asked.read(request.text)
-        reading = queries.Understanding(self._index.concepts, self._index.words, request.language)
+        reading = Understanding(self._index.concepts, self._index.words, request.language)
         units = reading.units(asked.text)
         searcher = self._index.searcher()
-        suggestion = queries.corrected(request.text, units, lambda word: self._stands(word, searcher))
+        suggestion = corrected(request.text, units, lambda word: self._stands(word, searcher))
         return _Plan(request, asked, units, reading.names(units), suggestion, searcher)
 
     def _stands(self, word: str, searcher: tantivy.Searcher) -> bool:
@@ -211,10 +211,10 @@ class Search:
 
     async def complete(self, beginning: str, language: str, most: int = 10) -> list[Completion]:
         """What may be meant by the beginning of a query: concepts, records by title, organisations."""
-        return await asyncio.to_thread(self._complete, beginning[: queries.MAX_TEXT], language, most)
+        return await asyncio.to_thread(self._complete, beginning[:MAX_TEXT], language, most)
 
     def _complete(self, beginning: str, language: str, most: int) -> list[Completion]:
-        typed = dict.fromkeys((beginning, queries.restored(beginning, language)))
+        typed = dict.fromkeys((beginning, restored(beginning, language)))
         beginnings = [form for form in dict.fromkeys(map(folded_words, typed)) if len(form) >= _SHORTEST_BEGINNING]
         concepts, searcher = self._index.concepts, self._index.searcher()
         found = [Completion(text, "concept") for each in beginnings for text in concepts.beginning_with(each, language)]

@@ -15,7 +15,7 @@ import tantivy
 from federation.index import query as queries
 from federation.index.concepts import is_meaning
 from federation.index.documents import displayed
-from federation.index.query import Asked, QueryWord, Understanding, Unit
+from federation.index.reading import Asked, QueryWord, Understanding, Unit
 from federation.index.text import TextIndex
 from federation.search import Search
 

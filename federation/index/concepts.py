@@ -170,7 +170,7 @@ class Concepts:
     def named(self, forms: Sequence[Form], language: str) -> dict[str, None]:
         """The concepts that a text names in its own language, in the order in which it does.
 
-        As ``spot`` finds them, without where: every text that is indexed is read so.
+        Unlike ``spot`` without where, and by no general word: every text that is indexed is read so.
         """
         found: dict[str, None] = {}
         rules = analysed_as(language)
@@ -249,15 +249,15 @@ class Concepts:
             self._telling(rules)
             self._alike(rules)
 
-    def spot(self, text: Sequence[Word], language: str, *, query: bool = False) -> Iterator[Spotted]:
-        """The concepts that a text names in its own language, the longest first at each word; they may overlap.
+    def spot(self, query: Sequence[Word], language: str) -> Iterator[Spotted]:
+        """The concepts that a query names in its own language, the longest first at each word; they may overlap.
 
         *Office furniture* names itself and furniture; a compound names what its parts do.
         """
         rules = analysed_as(language)
-        labels, reach = self._spotting[0 if query else 1][rules], self._reach[rules]
-        stems = [word.stem for word in text]
-        for at, word in enumerate(text):
+        labels, reach = self._spotting[0][rules], self._reach[rules]
+        stems = [word.stem for word in query]
+        for at, word in enumerate(query):
             for length in range(min(reach.get(stems[at], 0), len(stems) - at), 0, -1):
                 concepts = labels.get(tuple(stems[at : at + length]))
                 if concepts:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from federation.index.concepts import Concepts, Form
 from federation.index.languages import WORD, analysed_as, is_stop_word, stem
-from federation.index.query import Unit
+from federation.index.reading import Unit
 from federation.records.kinds import in_language
 
 SNIPPET: Final = 260

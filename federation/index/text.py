@@ -14,6 +14,7 @@ import shutil
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -110,7 +111,7 @@ class TextIndex:
         """How far the logs are indexed; None where that is not known for this layout."""
         state = self._saved()
         try:
-            if state is None or state["layout"] != self._layout():
+            if state is None or state["layout"] != self._layout:
                 return None
             return {str(did): int(position) for did, position in state["positions"].items()}
         except (ValueError, KeyError, TypeError, AttributeError):
@@ -123,7 +124,9 @@ class TextIndex:
             return None
         return state if isinstance(state, dict) else None
 
+    @cached_property
     def _layout(self) -> str:
+        """What the documents are made by, as this process has read it; every commit writes it down."""
         digest = hashlib.sha256(str(LAYOUT).encode())
         folder = self.concepts.vocabulary.folder
         for path in (*vocabulary_files(folder), *lexicon_files(folder)):
@@ -133,7 +136,7 @@ class TextIndex:
     def _write_state(self, positions: Mapping[str, int]) -> None:
         path = self._folder / "state.json"
         partial = path.with_suffix(".partial")
-        state = {"layout": self._layout(), "positions": dict(positions), "soiled": self.soiled}
+        state = {"layout": self._layout, "positions": dict(positions), "soiled": self.soiled}
         partial.write_text(json.dumps(state), "utf-8")
         os.replace(partial, path)
 

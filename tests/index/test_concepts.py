@@ -28,7 +28,7 @@ def spotted(concepts: Concepts, text: str, language: str) -> list[tuple[str, tup
     analysed = concepts.analyse(text, language)
     return [
         (text[analysed[each.first].start : analysed[each.last - 1].end], each.concepts)
-        for each in concepts.spot(analysed, language, query=True)
+        for each in concepts.spot(analysed, language)
     ]
 
 
@@ -112,14 +112,14 @@ def test_a_text_in_a_language_without_rules_names_nothing(concepts: Concepts):
 )
 def test_a_compound_names_what_its_parts_do(concepts: Concepts, word: str, language: str):
     analysed = concepts.analyse(word, language)
-    parts = {iri for each in concepts.spot(analysed, language, query=True) if each.part for iri in each.concepts}
+    parts = {iri for each in concepts.spot(analysed, language) if each.part for iri in each.concepts}
     assert {REUSE, FURNITURE} <= parts
     assert {REUSE, FURNITURE} <= named(concepts, word, language)
 
 
 def test_a_compound_that_is_a_label_names_it_as_a_whole_and_its_parts_as_parts(concepts: Concepts):
     analysed = concepts.analyse("kantoormeubilair", "nl")
-    spots = concepts.spot(analysed, "nl", query=True)
+    spots = concepts.spot(analysed, "nl")
     found = [(each.part, iri) for each in spots for iri in each.concepts]
     assert (False, OFFICE) in found
     assert (True, FURNITURE) in found

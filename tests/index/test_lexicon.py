@@ -169,7 +169,7 @@ WOBBEL = BASE + "ours/wobbel"
 def named(concepts: Concepts, text: str, language: str, *, query: bool) -> set[str]:
     """The concepts that a text names, or a query."""
     if query:
-        found = concepts.spot(concepts.analyse(text, language), language, query=True)
+        found = concepts.spot(concepts.analyse(text, language), language)
         return {iri for each in found for iri in each.concepts}
     return set(concepts.named(concepts.forms(WORD.findall(text), language), language))
 

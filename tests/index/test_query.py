@@ -11,7 +11,8 @@ from federation.index import ranking
 from federation.index.concepts import Concepts
 from federation.index.grams import Alike
 from federation.index.languages import fold
-from federation.index.query import MAX_TEXT, MAX_UNITS, Asked, Understanding, Unit, build, corrected, restored
+from federation.index.query import build
+from federation.index.reading import MAX_TEXT, MAX_UNITS, Asked, Understanding, Unit, corrected, restored
 from federation.index.text import TextIndex
 from federation.records.kinds import LANGUAGES
 from federation.workers import Tools
