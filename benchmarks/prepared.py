@@ -48,7 +48,6 @@ class Scale:
     published: int
     synced: int
     latency_rounds: int
-    logged: int
     indexed: int
     queries: int
     feed_seconds: float
@@ -56,8 +55,8 @@ class Scale:
     starts: int
 
 
-FULL: Final = Scale(2_000, 10_000, 5, 20_000, 100_000, 300, 5.0, 3, 3)
-QUICK: Final = Scale(800, 2_000, 2, 1_000, 5_000, 300, 1.0, 1, 1)
+FULL: Final = Scale(2_000, 10_000, 5, 100_000, 300, 5.0, 3, 3)
+QUICK: Final = Scale(800, 2_000, 2, 5_000, 300, 1.0, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +73,6 @@ class Large:
     """A node with a filled index, how long that took, and where the same texts lie for another engine."""
 
     site: Site
-    logged: int
     indexed: int
     build_seconds: float
     index_bytes: int
@@ -97,8 +95,8 @@ class Bench:
 
     @cached_property
     def large(self) -> Large:
-        """A node with a log and an index of many records, its own and those of five peers."""
-        return asyncio.run(_large(make_site(self.scratch, "flanders"), self.scale.logged, self.scale.indexed))
+        """A node with a log and an index of many records."""
+        return asyncio.run(_large(make_site(self.scratch, "flanders"), self.scale.indexed))
 
 
 def corpus_of(tools: Tools) -> Corpus:
@@ -154,14 +152,12 @@ def sealed(tools: Tools, naming: Naming, keys: Path, numbers: range, created: st
     ]
 
 
-def sources(tools: Tools, namings: Sequence[Naming], own: int, numbers: range, created: str) -> bytes:
-    """Index sources of some pilots, pickled; the first ``own`` are the node's, the others its peers' by turns."""
-    made = []
-    for number in numbers:
-        turn = 0 if number < own else 1 + number % (len(namings) - 1)
-        body = bodies(tools, namings[turn], range(number, number + 1), created)[0][1]
-        made.append(Source(turn + 1, number + 1, REGIONS[turn], turn == 0, created, body))
-    return pickle.dumps(made)
+def sources(entries: Sequence[Entry], first: int, created: str) -> list[Source]:
+    """Entries of a log as the index takes them, as if the six regions had published them by turns."""
+    turns = ((number, each, number % len(REGIONS)) for number, each in enumerate(entries, first))
+    return [
+        Source(1, number, REGIONS[turn], turn == 0, created, each.verified.signed.body) for number, each, turn in turns
+    ]
 
 
 async def ahead(tasks: Sequence[Any], width: int) -> AsyncIterator[Any]:
@@ -188,14 +184,15 @@ async def _with_log(site: Site, size: int) -> Site:
     config = site.config
     await nodes.init(config)
     async with nodes.open_node(config, width=cores()) as node:
-        await _fill_log(node, size)
+        async for _ in _fill_log(node, size):
+            pass
         await node.follower.catch_up()
     return site
 
 
-async def _fill_log(node: nodes.Node, size: int) -> None:
+async def _fill_log(node: nodes.Node, size: int) -> AsyncIterator[list[Source]]:
     created, naming, keys = timestamp(datetime.now(UTC)), node.config.naming, node.config.data / "keys"
-    key, origin = Keyring(keys).private(None).log, checkpoints.origin_of(node.config.host)
+    key, origin, position = Keyring(keys).private(None).log, checkpoints.origin_of(node.config.host), 1
 
     def checkpoint(size: int, root: bytes, before: str) -> str:
         return checkpoints.sign(origin, size, root, key, now=datetime.now(UTC))
@@ -203,6 +200,8 @@ async def _fill_log(node: nodes.Node, size: int) -> None:
     tasks = [_call(node.workers, sealed, naming, keys, numbers, created) for numbers in _chunks(size - 1)]
     async for entries in ahead(tasks, node.workers.width):
         await node.store.append_own(node.log.id, entries, keys=node.log.keys, checkpoint=checkpoint)
+        yield sources(entries, position, created)
+        position += len(entries)
 
 
 def _call(workers: Workers, task: Any, *args: Any) -> Any:
@@ -212,19 +211,13 @@ def _call(workers: Workers, task: Any, *args: Any) -> Any:
     return call
 
 
-async def _large(site: Site, logged: int, indexed: int) -> Large:
+async def _large(site: Site, indexed: int) -> Large:
+    """The index holds what the log does: a serving node counts both, and makes an index anew that does not."""
     config = site.config
     await nodes.init(config)
-    created = timestamp(datetime.now(UTC))
     async with nodes.open_node(config, width=cores()) as node:
         await start_workers(node.workers)
-        await _fill_log(node, logged)
-        namings = [config.naming]
-        for name in REGIONS[1:]:
-            base = f"https://{name}.example"
-            namings.append(Naming(base, f"did:web:{name}.example", config.license))
-        made = [_call(node.workers, sources, namings, logged - 1, numbers, created) for numbers in _chunks(indexed)]
-        pickled = [each async for each in ahead(made, node.workers.width)]
+        pickled = [pickle.dumps(each) async for each in _fill_log(node, indexed + 1)]
         seconds, texts = await _index(node, pickled)
         log = await node.store.log(node.log.id)
         # With its own log at the end of what is indexed, the follower of a serving node has nothing to do.
@@ -233,7 +226,6 @@ async def _large(site: Site, logged: int, indexed: int) -> Large:
     path.write_bytes(pickle.dumps(texts))
     return Large(
         site=site,
-        logged=logged,
         indexed=indexed,
         build_seconds=seconds,
         index_bytes=sum(each.stat().st_size for each in (config.data / "index" / "tantivy").iterdir()),

@@ -33,13 +33,14 @@ _SHORTEST_BEGINNING: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A search: words, the reader's language, filters by facet, and which hits to give."""
+    """A search: words, the reader's language, filters by facet, the community to stay in, and which hits to give."""
 
     text: str = ""
     language: str = "en"
     filters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     limit: int = 20
     offset: int = 0
+    scope: queries.Scope | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +162,17 @@ class Search:
             return tantivy.Query.empty_query()  # something was asked for, and no word of it can be found
         filters = {name: values for name, values in request.filters.items() if name != without}
         schema, concepts = self._index.schema, self._index.concepts
-        query = queries.build(plan.units, plan.names, asked, filters, request.language, schema, concepts, scored=scored)
+        query = queries.build(
+            plan.units,
+            plan.names,
+            asked,
+            filters,
+            request.language,
+            schema,
+            concepts,
+            scope=request.scope,
+            scored=scored,
+        )
         return self.lifted(query) if plan.units and scored else query
 
     def lifted(self, query: tantivy.Query) -> tantivy.Query:

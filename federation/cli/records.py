@@ -196,7 +196,7 @@ def search(
         async with node.open_node(settings) as opened:
             await opened.follower.catch_up()
             filters = _filters(where or [], opened.search)
-            return await opened.search.search(Request(text, language or settings.language, filters, limit))
+            return await opened.search.search(Request(text, language or settings.language, filters, limit=limit))
 
     show_hits(run(work()), as_json)
 

@@ -7,6 +7,7 @@ like a word of the records; the strongest counts.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
 from typing import Final
 
 import tantivy
@@ -19,6 +20,14 @@ from federation.index.reading import Asked, QueryWord, Unit, restored
 
 _TRAITS: Final = 40
 """Concepts of a record, and words of a title, by which others are compared with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a community is about: the records that refer to its own, and those with a value of each of some facets."""
+
+    record: str
+    values: Mapping[str, tuple[str, ...]]
 
 
 def like(
@@ -64,9 +73,10 @@ def build(
     schema: tantivy.Schema,
     concepts: Concepts,
     *,
+    scope: Scope | None = None,
     scored: bool = True,
 ) -> tantivy.Query:
-    """The query for the units of what was asked, what several of them look like, and facet filters.
+    """The query for the units of what was asked, what several of them look like, facet filters and a community.
 
     Without scores it finds the same records by one flat union of terms, which is what counting them takes.
     """
@@ -83,13 +93,25 @@ def build(
         clauses.append((tantivy.Occur.Must, wanted))
     clauses += [(tantivy.Occur.Must, query) for query in _phrases(asked.phrases, language, schema)]
     clauses += [(tantivy.Occur.MustNot, query) for query in _excluded(asked.without, language, schema)]
-    for name, values in filters.items():
-        if values:
-            accepted = [tantivy.Query.term_query(schema, facet_field(name), value, "basic") for value in values]
-            clauses.append((tantivy.Occur.Must, tantivy.Query.const_score_query(_some(accepted), 0.0)))
+    accepted = [_valued(name, values, schema) for name, values in filters.items() if values]
+    if scope is not None:
+        accepted.append(_within(scope, schema))
+    clauses += [(tantivy.Occur.Must, tantivy.Query.const_score_query(query, 0.0)) for query in accepted]
     if clauses and all(occur == tantivy.Occur.MustNot for occur, _ in clauses):
         clauses.append((tantivy.Occur.Must, tantivy.Query.all_query()))
     return tantivy.Query.boolean_query(clauses) if clauses else tantivy.Query.all_query()
+
+
+def _valued(name: str, values: Sequence[str], schema: tantivy.Schema) -> tantivy.Query:
+    return _some([tantivy.Query.term_query(schema, facet_field(name), value, "basic") for value in values])
+
+
+def _within(scope: Scope, schema: tantivy.Schema) -> tantivy.Query:
+    either = [tantivy.Query.term_query(schema, "mentions", scope.record, "basic")]
+    of_scope = [(tantivy.Occur.Must, _valued(name, values, schema)) for name, values in scope.values.items() if values]
+    if of_scope:
+        either.append(tantivy.Query.boolean_query(of_scope))
+    return _some(either)
 
 
 def _phrases(phrases: Sequence[str], language: str, schema: tantivy.Schema) -> Iterator[tantivy.Query]:

@@ -63,7 +63,7 @@ def _api_request(request: web.Request) -> Request:
     if faults:
         raise InvalidRequest("The search cannot be understood.", faults=faults)
     language = pages.language_of(request).tag
-    return Request(request.query.get("q", ""), language, _filters(request), limit, offset)
+    return Request(request.query.get("q", ""), language, _filters(request), limit=limit, offset=offset)
 
 
 def _number(request: web.Request, name: str, default: int, most: int, faults: list[Fault]) -> int:
@@ -132,7 +132,7 @@ async def page(request: web.Request) -> web.Response:
     current = min(max(current, 1), MAX_OFFSET // PAGE_SIZE)
     filters = _filters(request)
     language = pages.language_of(request)
-    wanted = Request(text, language.tag, filters, PAGE_SIZE, (current - 1) * PAGE_SIZE)
+    wanted = Request(text, language.tag, filters, limit=PAGE_SIZE, offset=(current - 1) * PAGE_SIZE)
     found = await request.app[SEARCH].search(wanted)
     last = max(1, -(-found.total // PAGE_SIZE))
     context = {
