@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import tantivy
@@ -17,16 +18,17 @@ import tantivy
 from federation.index import query as queries
 from federation.index import ranking
 from federation.index.concepts import Concepts, is_meaning
-from federation.index.documents import displayed, facet_field, facet_names
-from federation.index.explanation import Because, Explainer, Segment, segments, shown_language, snippet
+from federation.index.documents import ROLES, displayed, facet_field
+from federation.index.explanation import Because, Explainer, Segment
+from federation.index.facets import Facets, FacetValue, total
 from federation.index.languages import WORD, folded_words
 from federation.index.reading import MAX_TEXT, Asked, Understanding, Unit, corrected, restored
+from federation.index.seen import SeenWords
 from federation.index.text import TextIndex
 from federation.records.kinds import in_language
 
 MAX_LIMIT: Final = 100
 MAX_OFFSET: Final = 10_000
-_FACET_SIZE: Final = 400
 _SHORTEST_BEGINNING: Final = 2
 """Letters after which something is suggested."""
 
@@ -64,16 +66,6 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
-class FacetValue:
-    value: str
-    label: str
-    count: int
-    selected: bool
-    depth: int = 0
-    """How many values it lies in: a strategy in its group."""
-
-
-@dataclass(frozen=True, slots=True)
 class Found:
     """The answer to a search. Facet counts are those the total would be with that value alone."""
 
@@ -105,6 +97,8 @@ class _Plan:
     names: Sequence[Unit]
     """Concepts that several words together look like."""
     suggestion: str
+    strict: bool
+    """Whether only records are found that surely have every word."""
     searcher: tantivy.Searcher
 
 
@@ -114,27 +108,37 @@ class Search:
     def __init__(self, index: TextIndex, region: Callable[[str], Mapping[str, str]]) -> None:
         """``region`` gives the names of a region, by language, for the short name of its node."""
         self._index = index
-        self._region = region
-        self._vocabulary = vocabulary = index.concepts.vocabulary
-        self.facets = facet_names(vocabulary)
+        vocabulary = index.concepts.vocabulary
+        self._facets = Facets(vocabulary, index.schema, region)
+        self.facets = self._facets.names
+        self._seen = SeenWords(index.concepts)
         self._topics = frozenset(
             concept.iri for concept in vocabulary.concepts.values() if vocabulary.schemes[concept.scheme].topic
         )
-        self._labels: dict[tuple[str, str, str], str] = {}
 
     async def search(self, request: Request) -> Found:
         """Answer a search. Unknown facets are ignored by the caller's choice of filters, never here."""
+        return await asyncio.to_thread(self._search, request)
+
+    def _search(self, request: Request) -> Found:
         started = time.perf_counter()
-        plan = await asyncio.to_thread(self._plan, request)
-        # tantivy works without Python's lock, so these really run side by side.
-        countings = (asyncio.to_thread(self._counts, plan, *each) for each in self._countings(request))
-        (total, hits), counted = await asyncio.gather(asyncio.to_thread(self._hits, plan), asyncio.gather(*countings))
-        counts = {name: each for some in counted for name, each in some.items()}
+        plan = self._plan(request)
+        # tantivy works without Python's lock, so hits and counts are really made side by side.
+        with ThreadPoolExecutor(1) as beside:
+            counting = beside.submit(self._counts, plan)
+            result = self._ranked(plan)
+            if plan.strict and not self._suffices(plan, total(result)):
+                plan = replace(plan, strict=False)
+                counting.cancel()
+                counting = beside.submit(self._counts, plan)
+                result = self._ranked(plan)
+            hits = tuple(self._hits(plan, result))
+            counts = counting.result()
         return Found(
-            total=total,
-            hits=tuple(hits),
+            total=total(result),
+            hits=hits,
             facets={
-                name: tuple(self._values(name, counts[name], request))
+                name: tuple(self._facets.values(name, counts[name], request.filters.get(name, ()), request.language))
                 for name in self.facets
                 if counts[name] or request.filters.get(name)
             },
@@ -149,7 +153,17 @@ class Search:
         units = reading.units(asked.text)
         searcher = self._index.searcher()
         suggestion = corrected(request.text, units, lambda word: self._stands(word, searcher))
-        return _Plan(request, asked, units, reading.names(units), suggestion, searcher)
+        return _Plan(request, asked, units, reading.names(units), suggestion, bool(units), searcher)
+
+    def _suffices(self, plan: _Plan, found: int) -> bool:
+        """Whether enough records surely have every word.
+
+        Told without the filters: choosing one must not bring records that were not counted before.
+        """
+        if found < ranking.ENOUGH and plan.request.filters:
+            everywhere = replace(plan, request=replace(plan.request, filters={}))
+            found = total(plan.searcher.search(self._query(everywhere, scored=False), 1, True))
+        return found >= ranking.ENOUGH
 
     def _stands(self, word: str, searcher: tantivy.Searcher) -> bool:
         """Whether a record has a folded word; the index also knows those of records that are gone."""
@@ -171,6 +185,7 @@ class Search:
             schema,
             concepts,
             scope=request.scope,
+            strict=plan.strict,
             scored=scored,
         )
         return self.lifted(query) if plan.units and scored else query
@@ -198,9 +213,9 @@ class Search:
         searcher = self._index.searcher()
         query = tantivy.Query.term_query(self._index.schema, "mentions", iri, "basic")
         result = searcher.search(query, most, False, order_by_field="published")
-        explainer = Explainer((), self._index.concepts, language)
+        explainer = Explainer((), self._seen, language)
         found = (displayed(searcher.doc(address), self._index.concepts) for _, address in result.hits)
-        return [self._hit(each, explainer, language, 0.0) for each in found]
+        return [self._hit(each, explainer, 0.0) for each in found]
 
     async def similar(self, iri: str, most: int, language: str) -> list[Hit]:
         """The records most like one, in whatever language: those that share most of what few others are about."""
@@ -215,10 +230,10 @@ class Search:
         one = displayed(searcher.doc(found[0][1]), concepts)
         query = queries.like(one["tagged"], _named(one, concepts), one["title"], concepts, schema)
         wanted = [(tantivy.Occur.Must, query), (tantivy.Occur.MustNot, key)]
-        explainer = Explainer((), concepts, language)
+        explainer = Explainer((), self._seen, language)
         hits = searcher.search(tantivy.Query.boolean_query(wanted), most, False).hits
         shown = ((score, displayed(searcher.doc(address), concepts)) for score, address in hits)
-        return [self._hit(each, explainer, language, float(score)) for score, each in shown]
+        return [self._hit(each, explainer, float(score)) for score, each in shown]
 
     async def complete(self, beginning: str, language: str, most: int = 10) -> list[Completion]:
         """What may be meant by the beginning of a query: concepts, records by title, organisations."""
@@ -239,107 +254,41 @@ class Search:
 
     # Facets
 
-    def _countings(self, request: Request) -> list[tuple[list[str], str]]:
-        """Which facets to count together, and whose filter to leave out while doing so.
+    def _counts(self, plan: _Plan) -> dict[str, dict[str, int]]:
+        """Counts of all facets; of those with a filter as if it were not there.
 
         What choosing another value of the same facet would give does not depend on the chosen one.
         """
-        chosen = [name for name in self.facets if request.filters.get(name)]
+        chosen = [name for name in self.facets if plan.request.filters.get(name)]
         free = [name for name in self.facets if name not in chosen]
-        return [(free, ""), *(([name], name) for name in chosen)]
-
-    def _counts(self, plan: _Plan, names: Sequence[str], without: str) -> dict[str, dict[str, int]]:
-        if not names:
-            return {}
-        query = self._query(plan, without, scored=False)
-        asked = {name: {"terms": {"field": facet_field(name), "size": _FACET_SIZE}} for name in names}
-        answer: dict[str, Any] = plan.searcher.aggregate(query, asked)
-        return {name: {bucket["key"]: int(bucket["doc_count"]) for bucket in answer[name]["buckets"]} for name in names}
-
-    def _values(self, name: str, counts: Mapping[str, int], request: Request) -> Iterator[FacetValue]:
-        chosen = request.filters.get(name, ())
-        every = {**dict.fromkeys(chosen, 0), **counts}
-        ordered = sorted(every.items(), key=lambda pair: (-pair[1], pair[0]))
-        if name == "year":
-            ordered = sorted(every.items(), reverse=True)
-        for value, depth in self._as_tree(name, [value for value, _ in ordered]):
-            label = self.value_label(name, value, request.language)
-            yield FacetValue(value, label, every[value], value in chosen, depth)
-
-    def _as_tree(self, name: str, values: Sequence[str]) -> Iterator[tuple[str, int]]:
-        """Values in their order, each behind the one it lies in, and how deep it lies."""
-        within: dict[str, str | None] = {}
-        for scheme in (each for each in self._vocabulary.schemes.values() if each.facet == name):
-            for concept in scheme.concepts.values():
-                above = (scheme.concepts[iri].code for iri in concept.broader if iri in scheme.concepts)
-                within[concept.code] = next(above, None)
-        there = set(values)
-        below: dict[str | None, list[str]] = {}
-        for value in values:
-            parent = within.get(value)
-            below.setdefault(parent if parent in there else None, []).append(value)
-
-        def tree(parent: str | None, depth: int) -> Iterator[tuple[str, int]]:
-            for value in below.get(parent, ()):
-                yield value, depth
-                yield from tree(value, depth + 1)
-
-        return tree(None, 0)
+        counts = self._facets.counts(plan.searcher, self._query(plan, scored=False), free)
+        for name in chosen:
+            counts |= self._facets.counts(plan.searcher, self._query(plan, name, scored=False), [name])
+        return counts
 
     def value_label(self, name: str, value: str, language: str) -> str:
         """The name of a facet's value in a language; the value itself where it has none."""
-        known = self._labels.get((name, value, language))
-        if known is not None:
-            return known
-        labels = self._labels_of(name, value)
-        if labels is None:
-            return value
-        label = self._labels[name, value, language] = in_language(labels, language)[1]
-        return label
-
-    def _labels_of(self, name: str, value: str) -> Mapping[str, str] | None:
-        if name == "node":
-            return self._region(value)
-        if name == "kind":
-            kind = self._vocabulary.kinds.get(value)
-            return kind.labels if kind else None
-        if name == "language":
-            scheme = self._vocabulary.scheme_named("language")
-            concept = scheme.find(value) if scheme else None
-            return concept.labels if concept else None
-        for scheme in self._vocabulary.schemes.values():
-            if scheme.facet == name:
-                found = scheme.find(value)
-                return found.labels if found else None
-        return None
+        return self._facets.label(name, value, language)
 
     def possible(self, name: str) -> list[str]:
         """The values a facet can have, where the vocabulary says which; empty where it does not."""
-        if name == "kind":
-            return [kind.name for kind in self._vocabulary.authored]
-        lists = [scheme for scheme in self._vocabulary.schemes.values() if scheme.facet == name]
-        return [concept.code for scheme in lists for concept in scheme.concepts.values()]
+        return self._facets.possible(name)
 
     # Hits
 
-    def _hits(self, plan: _Plan) -> tuple[int, list[Hit]]:
-        request, searcher = plan.request, plan.searcher
-        order = None if plan.units else "published"
-        result = searcher.search(
-            self._query(plan), max(request.limit, 1), True, order_by_field=order, offset=request.offset
-        )
-        explainer = Explainer(plan.units, self._index.concepts, request.language, plan.names)
-        hits = []
-        for score, address in result.hits[: request.limit]:
-            display = displayed(searcher.doc(address), self._index.concepts)
-            hits.append(self._hit(display, explainer, request.language, float(score) if plan.units else 0.0))
-        return _total(result), hits
+    def _ranked(self, plan: _Plan) -> tantivy.SearchResult:
+        request, order = plan.request, None if plan.units else "published"
+        most = max(request.limit, 1)
+        return plan.searcher.search(self._query(plan), most, True, order_by_field=order, offset=request.offset)
 
-    def _hit(self, display: Mapping[str, Any], explainer: Explainer, language: str, score: float) -> Hit:
-        marks, because = explainer.explain(display)
-        shown = shown_language(display, marks, language)
-        title_language, title = in_language(display["title"], shown)
-        text_language, text = in_language(display["text"], shown)
+    def _hits(self, plan: _Plan, result: tantivy.SearchResult) -> Iterator[Hit]:
+        explainer = Explainer(plan.units, self._seen, plan.request.language, plan.names)
+        for score, address in result.hits[: plan.request.limit]:
+            display = displayed(plan.searcher.doc(address), self._index.concepts)
+            yield self._hit(display, explainer, float(score) if plan.units else 0.0)
+
+    def _hit(self, display: Mapping[str, Any], explainer: Explainer, score: float) -> Hit:
+        explained = explainer.explain(display)
         return Hit(
             id=display["id"],
             kind=display["kind"],
@@ -348,22 +297,18 @@ class Search:
             own=display["own"],
             log_id=display["log"],
             published=display["published"],
-            title=(title_language, segments(title, marks.get(("title", title_language), ()))),
-            snippet=(text_language, snippet(text, marks.get(("text", text_language), ()))),
+            title=explained.title,
+            snippet=explained.snippet,
             languages=tuple(display["title"]),
             score=round(score, 4),
-            because=tuple(because),
+            because=explained.because,
             topics=tuple(iri for iri in display["tagged"] if iri in self._topics),
         )
 
 
 def _named(display: Mapping[str, Any], concepts: Concepts) -> list[str]:
     """The concepts that the texts of a record name."""
-    texts = [(tag, text) for role in ("title", "text") for tag, text in display[role].items()]
+    texts = [(tag, text) for role in ROLES for tag, text in display[role].items()]
     return list(
         {iri: None for tag, text in texts for iri in concepts.named(concepts.forms(WORD.findall(text), tag), tag)}
     )
-
-
-def _total(result: tantivy.SearchResult) -> int:
-    return int(getattr(result, "count") or 0)  # noqa: B009 - the stubs of tantivy do not know it

@@ -535,6 +535,17 @@ def test_a_value_that_no_filter_has_is_refused_with_the_nearest(procirc: Run, to
     assert "did you mean pilot" in ran.said
 
 
+def test_a_search_can_stay_inside_a_community(procirc: Run, home: Path, toml: Path):
+    rows = "slug,title@nl,initiativeKind,sector,source\nkring,De kring,project,workwear,https://x.be\n"
+    assert procirc("import", table(home, rows, "initiative.csv"), "--config", toml).code == 0
+    assert procirc("search", "molen", "--community", "kring", "--config", toml, "--json").json["total"] == 0
+    assert procirc("search", "kring", "--community", "kring", "--config", toml, "--json").json["total"] == 1
+    ran = procirc("search", "molen", "--community", "krin", "--config", toml)
+    assert ran.code == Exit.INVALID_INPUT
+    assert "no community 'krin'" in ran.said
+    assert "Did you mean kring?" in ran.said
+
+
 def test_a_program_learns_why_a_record_was_found(procirc: Run, toml: Path):
     answer = procirc("search", "kantoormeubilair", "--lang", "nl", "--config", toml, "--json").json
     assert answer["items"][0]["because"][0]["concept"].endswith("/sector/furniture-office")

@@ -14,6 +14,7 @@ from rich.markup import escape
 
 from federation import exports, node
 from federation.cli.commands import DEFAULT_CONFIG, ConfigOption, JsonOption, app, load, run
+from federation.communities import Communities
 from federation.errors import Exit, Fault, InvalidTable
 from federation.exchange.documents import drafts_in
 from federation.exchange.files import File, drafts_of
@@ -184,6 +185,9 @@ def search(
     where: Annotated[
         list[str] | None, typer.Option("--where", "-w", help="A filter such as kind=pilot or country=DK; repeatable.")
     ] = None,
+    community: Annotated[
+        str, typer.Option(help="Stay inside a community of practice: its slug, or node/slug of a peer's.")
+    ] = "",
     limit: Annotated[int, typer.Option(min=1, max=100)] = 10,
     as_json: JsonOption = False,
 ) -> None:
@@ -196,7 +200,10 @@ def search(
         async with node.open_node(settings) as opened:
             await opened.follower.catch_up()
             filters = _filters(where or [], opened.search)
-            return await opened.search.search(Request(text, language or settings.language, filters, limit=limit))
+            known = Communities(opened.store, opened.search, opened.workers.tools.vocabulary)
+            scope = (await known.named(community)).scope if community else None
+            wanted = Request(text, language or settings.language, filters, limit=limit, scope=scope)
+            return await opened.search.search(wanted)
 
     show_hits(run(work()), as_json)
 

@@ -8,7 +8,7 @@ the lexicon, so a split never leads to what search knows nothing about.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 LINKS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -32,6 +32,7 @@ class Splitter:
     def __init__(self, known: Mapping[str, frozenset[str]]) -> None:
         """``known`` gives folded words by language."""
         self._known = known
+        self._lengths = {tag: _lengths(words) for tag, words in known.items()}
         self._done: dict[tuple[str, str], tuple[str, ...]] = {}
 
     def knows(self, word: str, language: str) -> bool:
@@ -46,11 +47,11 @@ class Splitter:
         if key not in self._done:
             if len(self._done) > 1 << 17:
                 self._done.clear()
-            self._done[key] = self._split(word, self._known[language], LINKS[language])
+            self._done[key] = self._split(word, language)
         return self._done[key]
 
-    @staticmethod
-    def _split(word: str, known: frozenset[str], links: tuple[str, ...]) -> tuple[str, ...]:
+    def _split(self, word: str, language: str) -> tuple[str, ...]:
+        known, lengths, links = self._known[language], self._lengths[language], LINKS[language]
         # best[i]: the best way to cover the first i letters, as (parts, -shortest), and the parts themselves.
         best: dict[int, tuple[tuple[int, int], tuple[str, ...]]] = {0: ((0, 0), ())}
         for start in range(len(word) - SHORTEST + 1):
@@ -59,9 +60,10 @@ class Splitter:
             (count, shortest), before = best[start]
             if count == _MOST:
                 continue
-            for end in range(start + SHORTEST, len(word) + 1):
+            for length in lengths.get(word[start : start + SHORTEST], ()):
+                end = start + length
                 part = word[start:end]
-                if part not in known or (start, end) == (0, len(word)):
+                if end > len(word) or part not in known or length == len(word):
                     continue
                 cost = (count + 1, max(shortest, -len(part)) if count else -len(part))
                 for link in links:
@@ -74,3 +76,11 @@ class Splitter:
                         best[stop] = (cost, (*before, part))
         found = best.get(len(word), ((0, 0), ()))[1]
         return found if len(found) > 1 else ()
+
+
+def _lengths(words: Iterable[str]) -> Mapping[str, tuple[int, ...]]:
+    """How long the words are that begin with the same letters."""
+    found: dict[str, set[int]] = {}
+    for word in words:
+        found.setdefault(word[:SHORTEST], set()).add(len(word))
+    return {beginning: tuple(sorted(some)) for beginning, some in found.items()}

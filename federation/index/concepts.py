@@ -28,7 +28,7 @@ from federation.index.languages import (
 from federation.index.lexicon import BASE, load_lexicon
 from federation.records.kinds import Vocabulary, in_language
 
-_LONGEST: Final = 6
+LONGEST: Final = 6
 """Words of a label by which a concept is spotted."""
 _REMEMBERED: Final = 1 << 17
 """Words of a language whose forms are kept at hand."""
@@ -71,6 +71,8 @@ class Form(NamedTuple):
     named: tuple[str, ...]
     reach: int
     """Words of the longest name of a concept that begins with it."""
+    telling: bool
+    """Whether it is no stop word."""
 
 
 class Concepts:
@@ -162,9 +164,10 @@ class Concepts:
         parts, labels = self.parts(folded, rules), self._spotting[1][rules]
         runs = (parts[at : at + size] for size in range(len(parts), 0, -1) for at in range(len(parts) - size + 1))
         # A stop word may have the stem of a label (Danish *har* and *hær*), and still says nothing of a text.
-        own = () if is_stop_word(word, rules) else labels.get((form,), ())
-        named = (*own, *(iri for run in runs for iri in labels.get(run, ())))
-        found = known[word] = Form(folded, form, parts, tuple(dict.fromkeys(named)), self._reach[rules].get(form, 0))
+        telling = not is_stop_word(word, rules)
+        named = (*(labels.get((form,), ()) if telling else ()), *(iri for run in runs for iri in labels.get(run, ())))
+        reach = self._reach[rules].get(form, 0)
+        found = known[word] = Form(folded, form, parts, tuple(dict.fromkeys(named)), reach, telling)
         return found
 
     def named(self, forms: Sequence[Form], language: str) -> dict[str, None]:
@@ -194,7 +197,7 @@ class Concepts:
         """Concepts by the stems of their labels, by language: those for queries, and those for texts."""
         queries: dict[str, dict[tuple[str, ...], dict[str, bool]]] = {tag: {} for tag in (*ANALYSED, UNKNOWN)}
         for each in self.labels:
-            if len(each.stems) <= _LONGEST:
+            if len(each.stems) <= LONGEST:
                 named = queries[each.language].setdefault(each.stems, {})
                 named[each.concept] = named.get(each.concept, True) and each.general
         texts: dict[str, _Labels] = {}

@@ -19,7 +19,10 @@ from federation.records.record import Record, assemble
 TAGS: Final = (*ANALYSED, UNKNOWN)
 TITLE_TIMES: Final = 3
 """How often a word of the title counts, against the same word in the text."""
+ROLES: Final = ("title", "text")
 PART: Final = "~"
+SEPARATOR: Final = "\x1f"
+"""Between the values of a facet."""
 KIND_FACET, NODE_FACET = "kind", "node"
 
 
@@ -37,13 +40,16 @@ class Source:
 
 def facet_names(vocabulary: Vocabulary) -> list[str]:
     """Every facet, in the order in which pages show them."""
-    schemes = sorted((s.order, s.facet) for s in vocabulary.schemes.values() if s.facet)
-    fields = sorted({each.facet for each in vocabulary.every_field() if each.facet})
-    return [KIND_FACET, NODE_FACET, *dict.fromkeys(name for _, name in schemes), *fields]
+    return [KIND_FACET, NODE_FACET, *vocabulary.facets]
 
 
 def facet_field(name: str) -> str:
     return "facet_" + name.replace("-", "_")
+
+
+def facet_set_field(name: str) -> str:
+    """The field of all values of a facet together, which are counted as one."""
+    return "facets_" + name.replace("-", "_")
 
 
 def stems_field(tag: str) -> str:
@@ -69,7 +75,7 @@ def document(source: Source, concepts: Concepts) -> tuple[str, dict[str, Any] | 
         "mentions": _mentions(record, kind),
     }
     named: dict[str, None] = {}
-    texts = {role: _texts(record, kind, role) for role in ("title", "text")}
+    texts = {role: _texts(record, kind, role) for role in ROLES}
     for role, by_language in texts.items():
         for language, text in by_language.items():
             forms = concepts.forms(WORD.findall(text), language)
@@ -83,8 +89,10 @@ def document(source: Source, concepts: Concepts) -> tuple[str, dict[str, Any] | 
     up = set().union(*(broader[iri] for iri in (*tagged, *named) if iri in broader))
     fields |= {"tagged": [" ".join([terms[iri] for iri in tagged])], "named": [" ".join([terms[iri] for iri in named])]}
     fields["broader"] = [" ".join(up)]
-    for name, values in _facets(record, kind, tagged, source, concepts).items():
-        fields[facet_field(name)] = sorted(set(values))
+    facets = _facets(record, kind, tagged, source, concepts)
+    for name in facet_names(vocabulary):
+        values = sorted({value for value in facets.get(name, ()) if SEPARATOR not in value})
+        fields[facet_field(name)], fields[facet_set_field(name)] = values, [SEPARATOR.join(values)]
     display = {
         "id": record.iri,
         "kind": record.kind,
@@ -111,7 +119,7 @@ def displayed(found: tantivy.Document, concepts: Concepts) -> dict[str, Any]:
 
 
 def _extend(fields: dict[str, Any], analysed: Sequence[Form], tag: str, times: int) -> None:
-    stems = [each.stem for each in analysed]
+    stems = [each.stem for each in analysed if each.telling]
     parts = [PART + part for each in analysed for part in each.parts]
     fields.setdefault(stems_field(tag), []).append(" ".join([*stems * times, *parts]))
     # Each time apart, so that no phrase runs from the end of a title to its beginning.

@@ -7,14 +7,15 @@ compared them, and concepts as the document carries them.
 from __future__ import annotations
 
 import html
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from federation.index.concepts import Concepts, Form
-from federation.index.languages import WORD, analysed_as, is_stop_word, stem
+from federation.index.concepts import LONGEST
+from federation.index.documents import ROLES
+from federation.index.languages import WORD, analysed_as, is_stop_word
 from federation.index.reading import Unit
+from federation.index.seen import SeenWords, Sought
 from federation.records.kinds import in_language
 
 SNIPPET: Final = 260
@@ -57,38 +58,51 @@ class Segment:
     hit: bool
 
 
+Shown = tuple[str, tuple[Segment, ...]]
+"""A text with what matched in it, and its language."""
 Span = tuple[int, int]
-Marks = dict[tuple[str, str], list[Span]]
-"""Where words of the query stand, by role (title, text) and language."""
 _Place = tuple[int, int]
 """The number of a unit (those within others included), and of a word in it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """A hit as it is shown."""
+
+    title: Shown
+    snippet: Shown
+    because: tuple[Because, ...]
+
+
 @dataclass(slots=True)
-class _Seen:
+class _Found:
     """What was found in the texts of a hit: by unit and word of it, by concept, and by unit as a part."""
 
     words: dict[int, dict[int, tuple[str, str]]] = field(default_factory=dict)
     concepts: dict[str, tuple[str, str]] = field(default_factory=dict)
     parts: dict[int, tuple[str, str]] = field(default_factory=dict)
+    said: dict[str, dict[str, None]] = field(default_factory=dict)
+    """By language: the words and phrases that matched."""
+    read: set[str] = field(default_factory=set)
+    """The languages that were read."""
 
 
 class Explainer:
     """Explains the hits of one search: what all of them share is prepared once."""
 
-    def __init__(self, units: Sequence[Unit], concepts: Concepts, language: str, names: Sequence[Unit] = ()) -> None:
+    def __init__(self, units: Sequence[Unit], seen: SeenWords, language: str, names: Sequence[Unit] = ()) -> None:
         """``names`` are those that several units together look like: they explain what nothing else does."""
         self._units = units
         self._names = names
         self._language = language
-        self._concepts = concepts
+        self._seen = seen
+        self._concepts = seen.concepts
         self._rules = analysed_as(language)
         self._every = list(_every((*units, *names)))
         self._number = {id(unit): number for number, unit in enumerate(self._every)}
         """By identity: to hash a unit is to hash all its words."""
         self._wanted = {iri for unit in self._every for iri in unit.concepts}
-        self._narrower = {iri: concepts.narrower(iri) for iri in self._wanted}
-        self._wanted = self._wanted.union(*self._narrower.values())
+        self._narrower = {iri: self._concepts.narrower(iri) for iri in self._wanted}
         self._stems: dict[str, list[_Place]] = {}
         self._folded: dict[str, list[_Place]] = {}
         for number, unit in enumerate(self._every):
@@ -98,106 +112,103 @@ class Explainer:
                     self._folded.setdefault(form, []).append((number, member))
                 for form in word.stems:
                     self._stems.setdefault(form, []).append((number, member))
-        self._phrases: dict[str, dict[str, list[tuple[tuple[str, ...], str]]]] = {}
-        self._sorted: dict[str, tuple[set[str], set[str]]] = {}
-        """By language: the words that mean nothing to this search, and those that may; most stand in many hits."""
+        self._phrases: dict[str, dict[str, list[tuple[list[str], str]]]] = {}
+        self._sought: dict[str, tuple[Sought, set[str]]] = {}
 
-    def explain(self, display: Mapping[str, Any]) -> tuple[Marks, list[Because]]:
-        """Where a hit's texts match, and a reason for every unit of the query that does."""
-        marks: Marks = {}
-        seen = self._read(display, marks)
+    def explain(self, display: Mapping[str, Any]) -> Explained:
+        """A hit's title and the best piece of its text, with what matched, and a reason for every unit that does."""
+        found = self._read(display)
         because: list[Because] = []
         for unit in self._units:
-            because += [each for each in self._reasons(unit, seen, display) if each not in because]
+            because += [each for each in self._reasons(unit, found, display) if each not in because]
         for unit in () if because else self._names:
-            because += self._reasons(unit, seen, display)[:1]
-        return marks, because
+            because += self._reasons(unit, found, display)[:1]
+        shown = self._shown_language(display, found)
+        title_language, title = in_language(display["title"], shown)
+        text_language, text = in_language(display["text"], shown)
+        marked = segments(title, self._spans(title, display, title_language, found))
+        piece = snippet(text, self._spans(text, display, text_language, found))
+        return Explained((title_language, marked), (text_language, piece), tuple(because))
 
-    def _reasons(self, unit: Unit, seen: _Seen, display: Mapping[str, Any]) -> list[Because]:
+    def _reasons(self, unit: Unit, found: _Found, display: Mapping[str, Any]) -> list[Because]:
         """Why a unit matches: by its words or a concept, else by what it is made of."""
         number = self._number[id(unit)]
-        reason = self._by_words(unit, seen.words.get(number, {}))
+        reason = self._by_words(unit, found.words.get(number, {}))
         # A word in the reader's own language needs no concept to explain it.
         if reason is None or analysed_as(reason.language) != self._rules:
-            reason = self._by_concept(unit, seen, display) or reason
-        if reason is None and number in seen.parts:
-            reason = Because("part", unit.surface, *seen.parts[number])
+            reason = self._by_concept(unit, found, display) or reason
+        if reason is None and number in found.parts:
+            reason = Because("part", unit.surface, *found.parts[number])
         if reason is not None:
             return [reason]
-        return [each for inner in unit.inner for each in self._reasons(inner, seen, display)]
+        return [each for inner in unit.inner for each in self._reasons(inner, found, display)]
 
-    def _read(self, display: Mapping[str, Any], marks: Marks) -> _Seen:
-        """Look at every word of a hit's texts once; what a search spends most of its time with."""
-        seen = _Seen()
+    # What the texts say
+
+    def _read(self, display: Mapping[str, Any]) -> _Found:
+        """What a hit's texts say of the query."""
+        found = _Found()
         # The reader's language first: where it says enough, nobody looks at what else there is.
         for tag in sorted({**display["title"], **display["text"]}, key=lambda tag: tag != self._language):
-            for role in ("title", "text"):
-                self._scan(display[role].get(tag, ""), role, tag, seen, marks)
-            if all(self._is_told(unit, seen) for unit in self._units):
+            if all(self._is_told(unit, found, display) for unit in self._units):
                 break
-        return seen
+            self._read_in(tag, display, found)
+        return found
 
-    def _is_told(self, unit: Unit, seen: _Seen) -> bool:
-        found = len(seen.words.get(self._number[id(unit)], ()))
-        return (0 < len(unit.words) <= found) or any(iri in seen.concepts for iri in unit.concepts)
+    def _is_told(self, unit: Unit, found: _Found, display: Mapping[str, Any]) -> bool:
+        words = len(found.words.get(self._number[id(unit)], ()))
+        return (0 < len(unit.words) <= words) or any(iri in found.concepts for iri in unit.concepts)
 
-    def _scan(self, text: str, role: str, tag: str, seen: _Seen, marks: Marks) -> None:
-        words, rules = set(WORD.findall(text)), analysed_as(tag)
-        dull, keen = self._sorted.setdefault(tag, (set(), set()))
-        self._sort(words.difference(dull, keen), rules, dull, keen)
-        if keen.isdisjoint(words):
-            return
-        matches = list(WORD.finditer(text))
-        for at, match in enumerate(matches):
-            if match[0] in keen:
-                stop = self._note(self._concepts.form(match[0], rules), matches, at, tag, seen)
-                if stop:
-                    marks.setdefault((role, tag), []).append((match.start(), stop))
+    def _read_in(self, tag: str, display: Mapping[str, Any], found: _Found) -> None:
+        found.read.add(tag)
+        rules = analysed_as(tag)
+        sought, keen = self._looked_for(rules)
+        for role in ROLES:
+            text = display[role].get(tag, "")
+            words = WORD.findall(text)
+            there = set(words)
+            keen.update(word for word, form in self._seen.fresh(there, rules) if sought.means(form))
+            for word in sorted(there & keen, key=words.index):
+                self._note(word, words, tag, found)
 
-    def _sort(self, words: Iterable[str], rules: str, dull: set[str], keen: set[str]) -> None:
-        """Tell words that may mean something to this search from those that do not: a thousand for every search."""
-        read, folded, wanted, phrases = self._concepts.form, self._folded, self._wanted, self._beginning(rules)
-        stems = self._stems if rules == self._rules else {}
-        for word in words:
-            form = read(word, rules)
-            if (
-                form.folded in folded
-                or form.stem in stems
-                or form.stem in phrases
-                or (form.named and not wanted.isdisjoint(form.named))
-                or (form.parts and stems and not stems.keys().isdisjoint(form.parts))
-            ):
-                keen.add(word)
-            else:
-                dull.add(word)
+    def _looked_for(self, rules: str) -> tuple[Sought, set[str]]:
+        """What to look for in texts that follow the rules of a language, and the words that are it."""
+        known = self._sought.get(rules)
+        if known is None:
+            own, beginning = rules == self._rules, self._beginning(rules)
+            stems = {*self._stems, *beginning} if own else set(beginning)
+            parts = {form for form, places in self._stems.items() if own and any(map(self._alone, places))}
+            sought = Sought(set(self._folded), stems, parts, self._wanted)
+            known = self._sought[rules] = sought, self._seen.sought(sought, rules)
+        return known
 
-    def _note(self, form: Form, matches: Sequence[re.Match[str]], at: int, tag: str, seen: _Seen) -> int:
-        """Note what a word of a text means to the search; where that ends, or 0 for nothing."""
-        word, rules, stop = matches[at][0], analysed_as(tag), 0
+    def _alone(self, place: _Place) -> bool:
+        return len(self._every[place[0]].words) == 1
+
+    def _note(self, word: str, words: Sequence[str], tag: str, found: _Found) -> None:
+        """Note what a word of a text means to the search."""
+        rules = analysed_as(tag)
+        form, said = self._concepts.form(word, rules), found.said.setdefault(tag, {})
         stems: Mapping[str, list[_Place]] = self._stems if rules == self._rules else {}
         for number, member in stems.get(form.stem) or self._folded.get(form.folded) or ():
-            known = seen.words.setdefault(number, {})
-            if member not in known or (tag == self._language != known[member][1]):
-                known[member] = (word, tag)
-            stop = matches[at].end()
+            found.words.setdefault(number, {}).setdefault(member, (word, tag))
+            said[word] = None
         for iri in self._wanted.intersection(form.named):
-            self._prefer(seen.concepts, iri, word, tag)
-            stop = matches[at].end()
-        for number in (number for part in form.parts for number, _ in stems.get(part, ())):
-            if len(self._every[number].words) == 1:
-                self._prefer(seen.parts, number, word, tag)
-                stop = matches[at].end()
-        phrases = self._beginning(rules).get(form.stem, ()) if at + 1 < len(matches) else ()
-        second = self._concepts.form(matches[at + 1][0], rules).stem if phrases else ""
-        for phrase, iri in phrases:
-            following = matches[at + 1 : at + len(phrase)] if phrase[1] == second else ()
-            if following and phrase[1:] == tuple(stem(each[0], rules) for each in following):
-                end = following[-1].end()
-                self._prefer(seen.concepts, iri, matches[at].string[matches[at].start() : end], tag)
-                stop = max(stop, end)
-        return stop
+            found.concepts.setdefault(iri, (word, tag))
+            said[word] = None
+        for place in (place for part in form.parts for place in stems.get(part, ()) if self._alone(place)):
+            found.parts.setdefault(place[0], (word, tag))
+            said[word] = None
+        phrases = self._beginning(rules).get(form.stem, ())
+        for at in [at for at, each in enumerate(words) if each == word] if phrases else ():
+            following = [each.stem for each in self._concepts.forms(words[at : at + LONGEST], tag)]
+            for phrase, iri in phrases:
+                if iri not in found.concepts and following[: len(phrase)] == phrase:
+                    whole = " ".join(words[at : at + len(phrase)])
+                    found.concepts[iri] = whole, tag
+                    said[whole] = None
 
-    def _beginning(self, rules: str) -> Mapping[str, list[tuple[tuple[str, ...], str]]]:
+    def _beginning(self, rules: str) -> Mapping[str, list[tuple[list[str], str]]]:
         """The names of several words of the wanted concepts in a language, by their first stem, the longest first."""
         known = self._phrases.get(rules)
         if known is None:
@@ -205,35 +216,71 @@ class Explainer:
             for iri in sorted(self._wanted):
                 for stems in self._concepts.said(iri, rules):
                     if len(stems) > 1:
-                        known.setdefault(stems[0], []).append((stems, iri))
+                        known.setdefault(stems[0], []).append((list(stems), iri))
             for some in known.values():
                 some.sort(key=lambda pair: -len(pair[0]))
         return known
 
-    def _prefer(self, found: dict[Any, tuple[str, str]], key: object, text: str, tag: str) -> None:
-        if key not in found or (tag == self._language != found[key][1]):
-            found[key] = (text, tag)
+    # Reasons
 
     def _by_words(self, unit: Unit, matched: Mapping[int, tuple[str, str]]) -> Because | None:
         members = _told_by(unit, self._language)
         if not unit.words or len(matched) < len(members):
             return None  # of a phrase all words must be there
-        found = [matched[member] for member in members]
-        return Because("word", unit.surface, " ".join(word for word, _ in found), found[0][1])
+        there = [matched[member] for member in members]
+        return Because("word", unit.surface, " ".join(word for word, _ in there), there[0][1])
 
-    def _by_concept(self, unit: Unit, seen: _Seen, display: Mapping[str, Any]) -> Because | None:
+    def _by_concept(self, unit: Unit, found: _Found, display: Mapping[str, Any]) -> Because | None:
         label, tagged = self._concepts.label, display["tagged"]
         for iri in unit.concepts:
-            if iri in seen.concepts:
-                surface, tag = seen.concepts[iri]
+            if iri in found.concepts:
+                surface, tag = found.concepts[iri]
                 return Because("named", unit.surface, surface, tag, iri, label(iri, self._language))
         for iri in unit.concepts:
             if iri in tagged:
                 return Because("concept", unit.surface, "", "", iri, label(iri, self._language))
         for iri in unit.concepts:
-            if not self._narrower[iri].isdisjoint(tagged) or not self._narrower[iri].isdisjoint(seen.concepts):
+            if not self._narrower[iri].isdisjoint(tagged) or not self._narrower[iri].isdisjoint(found.concepts):
                 return Because("narrower", unit.surface, "", "", iri, label(iri, self._language))
         return None
+
+    # What is shown
+
+    def _shown_language(self, display: Mapping[str, Any], found: _Found) -> str:
+        """The reader's language where there is a text in it; else one in which the query matched."""
+        if self._language in display["title"] or not found.said:
+            return self._language
+        said = dict.fromkeys(found.said, "")
+        return in_language({tag: "" for tag in display["title"] if tag in said} or said, self._language)[0]
+
+    def _spans(self, text: str, display: Mapping[str, Any], tag: str, found: _Found) -> list[Span]:
+        """Where a shown text says what matched."""
+        if self._units and tag not in found.read:
+            self._read_in(tag, display, found)
+        spans = (span for said in found.said.get(tag, ()) for span in _standing(said.split(" "), text))
+        return sorted(spans, key=lambda span: (span[0], -span[1]))
+
+
+def _standing(words: Sequence[str], text: str) -> Iterator[Span]:
+    """Where some words stand one after the other in a text."""
+    first, at = words[0], text.find(words[0])
+    while at >= 0:
+        stop = at + len(first)
+        if not (text[at - 1 : at].isalnum() or text[stop : stop + 1].isalnum()):
+            end = stop if len(words) == 1 else _followed(words[1:], text, stop)
+            if end:
+                yield at, end
+        at = text.find(first, stop)
+
+
+def _followed(words: Sequence[str], text: str, at: int) -> int:
+    """Where the last of some words ends that come next in a text; 0 where others do."""
+    matches = WORD.finditer(text, at)
+    for word, match in zip(words, matches, strict=False):
+        if match[0] != word:
+            return 0
+        at = match.end()
+    return at
 
 
 def _told_by(unit: Unit, language: str) -> list[int]:
@@ -248,18 +295,11 @@ def _every(units: Iterable[Unit]) -> Iterator[Unit]:
         yield from _every(unit.inner)
 
 
-def shown_language(display: Mapping[str, Any], marks: Marks, language: str) -> str:
-    """The reader's language where there is a text in it; else one in which the query matched."""
-    if language in display["title"] or not marks:
-        return language
-    matched = {tag: "" for _, tag in marks}
-    return in_language({tag: "" for tag in display["title"] if tag in matched} or matched, language)[0]
-
-
 def segments(text: str, spans: Iterable[Span]) -> tuple[Segment, ...]:
+    """A text cut where its matches begin and end, which are in order; of overlapping ones the first counts."""
     pieces: list[Segment] = []
     at = 0
-    for start, end in sorted(spans):
+    for start, end in spans:
         if start < at:
             continue
         if start > at:

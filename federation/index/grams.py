@@ -52,14 +52,14 @@ class Alike:
         """The texts that share most with one: 2·common / (sum of both), from ``least`` on, best first."""
         own = grams(text)
         with self._lock:
-            common = np.zeros(len(self.texts), dtype=np.int32)
-            for gram in own:
-                holding = self._holding.get(gram)
-                if holding:
-                    common[np.frombuffer(holding, dtype=np.int32)] += 1
             # A copy: an array that something still looks into cannot grow.
-            sizes = np.array(self._sizes, dtype=np.int32)
-        shares = 2 * common / (sizes + len(own))
-        found = np.flatnonzero(shares >= least)
-        ordered = found[np.lexsort((found, -shares[found]))][:most]
-        return [(self.texts[at], float(shares[at])) for at in ordered]
+            holding = [np.array(self._holding[gram], dtype=np.int32) for gram in own if gram in self._holding]
+        if not holding:
+            return []
+        common = np.bincount(np.concatenate(holding))
+        # A text has no fewer runs than it shares: with fewer in common than this it cannot be alike enough.
+        near = np.flatnonzero(common >= least * len(own) / (2 - least))
+        sizes = np.array([self._sizes[at] for at in near], dtype=np.int32)
+        shares = 2 * common[near] / (sizes + len(own))
+        ordered = np.lexsort((near, -shares))[:most]
+        return [(self.texts[near[at]], float(shares[at])) for at in ordered if shares[at] >= least]

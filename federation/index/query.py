@@ -7,7 +7,7 @@ like a word of the records; the strongest counts.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import tantivy
@@ -74,22 +74,27 @@ def build(
     concepts: Concepts,
     *,
     scope: Scope | None = None,
+    strict: bool = False,
     scored: bool = True,
 ) -> tantivy.Query:
     """The query for the units of what was asked, what several of them look like, facet filters and a community.
 
-    Without scores it finds the same records by one flat union of terms, which is what counting them takes.
+    ``strict`` finds the records that surely have every unit, otherwise those that may have half of them. Without
+    scores it finds the same records by flat unions of terms, which is what counting them takes.
     """
     clauses: list[tuple[tantivy.Occur, tantivy.Query]] = []
-    if units:
-        tag, least = analysed_as(language), ranking.needed(len(units))
-        every = [*units, *names]
+    tag = analysed_as(language)
+    if strict:
+        form = _unit if scored else _any_of
+        clauses += [(tantivy.Occur.Must, form(_sure(unit), tag, schema, concepts)) for unit in units]
+    elif units:
+        least, every = ranking.needed(len(units)), [*units, *names]
         if scored:
             wanted = _some([_unit(unit, tag, schema, concepts) for unit in every], least)
         elif least == 1:
             wanted = _either({each for unit in every for each in _terms(unit, tag, concepts)}, schema)
         else:
-            wanted = _some([_either(set(_terms(unit, tag, concepts)), schema) for unit in every], least)
+            wanted = _some([_any_of(unit, tag, schema, concepts) for unit in every], least)
         clauses.append((tantivy.Occur.Must, wanted))
     clauses += [(tantivy.Occur.Must, query) for query in _phrases(asked.phrases, language, schema)]
     clauses += [(tantivy.Occur.MustNot, query) for query in _excluded(asked.without, language, schema)]
@@ -150,6 +155,19 @@ def _unit(unit: Unit, language: str, schema: tantivy.Schema, concepts: Concepts)
             choices.append(_boosted(schema, role, concepts.terms[each.concept], weight * each.weight))
     query = tantivy.Query.disjunction_max_query(choices, ranking.TIE)
     return tantivy.Query.boost_query(query, ranking.NAME) if unit.name else query
+
+
+def _sure(unit: Unit) -> Unit:
+    """A unit without what it may only perhaps mean, where it means something for sure."""
+    sure = tuple(each for each in unit.linked if each.weight == 1.0)
+    if not sure:
+        return unit
+    plain = tuple(replace(word, near=()) for word in unit.words)
+    return replace(unit, words=plain, linked=sure, inner=())
+
+
+def _any_of(unit: Unit, language: str, schema: tantivy.Schema, concepts: Concepts) -> tantivy.Query:
+    return _either(set(_terms(unit, language, concepts)), schema)
 
 
 def _roles(iri: str, concepts: Concepts) -> Iterator[tuple[str, float]]:

@@ -38,6 +38,9 @@ ALIKE_LABEL: Final = 0.59
 LIFTS: Final = (("results", "measured", 0.6), ("kind", "lesson", 0.3))
 """What is added to the score of a record with a value of a facet."""
 
+ENOUGH: Final = 100
+"""Records that surely have every word or phrase of a query; with fewer, those are found too that may have some."""
+
 
 def needed(units: int) -> int:
     """How many words or phrases of a query a record must match: half of them, at least one."""

@@ -23,14 +23,14 @@ import tantivy
 
 from federation.errors import StorageFailed, Unavailable
 from federation.index.concepts import Concepts
-from federation.index.documents import TAGS, facet_field, facet_names, stems_field, suggestible
+from federation.index.documents import TAGS, facet_field, facet_names, facet_set_field, stems_field, suggestible
 from federation.index.grams import Alike
 from federation.index.lexicon import lexicon_files
 from federation.records.kinds import Vocabulary
 from federation.records.vocabulary import vocabulary_files
 
 log = structlog.get_logger(__name__)
-LAYOUT: Final = 7
+LAYOUT: Final = 8
 """Rises when documents are built differently."""
 _WORDS: Final = "words.txt"
 
@@ -48,7 +48,8 @@ def _schema(vocabulary: Vocabulary) -> tantivy.Schema:
     for role in ("tagged", "named", "broader"):
         builder.add_text_field(role, tokenizer_name="whitespace", index_option="basic")
     for name in facet_names(vocabulary):
-        builder.add_text_field(facet_field(name), fast=True, tokenizer_name="raw", index_option="basic")
+        builder.add_text_field(facet_field(name), tokenizer_name="raw", index_option="basic")
+        builder.add_text_field(facet_set_field(name), fast=True, tokenizer_name="raw", index_option="basic")
     return builder.build()
 
 

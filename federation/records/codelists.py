@@ -74,6 +74,7 @@ def _concept(iri: str, each: Mapping[str, Sequence[Object]], declared: Mapping[s
         order=int(float(_value(each, _ORDER) or 0)),
         matches=(*_iris(each, "exactMatch"), *_iris(each, "closeMatch")),
         versions=tuple(name.rsplit("/", 1)[-1] for name in lists if name != scheme),
+        community=PC + "community" in each,
     )
 
 

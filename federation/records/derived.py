@@ -139,11 +139,18 @@ def progress(record: Record, linked: Linked, today: date) -> Standing | None:
     return Standing(f"{LISTS}progress/{state}", share=share, figures=tuple(figures))
 
 
-# Legal answers and opportunities
+# Questions, legal answers and opportunities
+
+
+def is_open_question(record: Record) -> bool:
+    """Whether something is asked and nobody has answered it, in any language."""
+    return record.one(PC + "question") is not None and record.one(PC + "answer") is None
 
 
 def validity(record: Record, linked: Linked, today: date) -> Standing | None:
-    """Whether a legal answer may be outdated: two years after the day as of which it was valid."""
+    """Whether a question is open, and a legal answer may be outdated: two years after the day on which it was valid."""
+    if is_open_question(record):
+        return Standing(f"{LISTS}validity/unanswered")
     valid = _text(record, PC + "validAsOf")
     if not valid or record.one(PC + "outputKind") != f"{LISTS}output-kind/legal-qa":
         return None
@@ -184,6 +191,12 @@ def needs(record: Record) -> Sequence[str]:
 def _text(record: Record, path: str, node: str = "") -> str:
     value = record.one(path, node)
     return value.value if isinstance(value, Literal) else ""
+
+
+def is_over(record: Record, today: date) -> bool:
+    """Whether the last day of what a record tells of, as far as it is known, has passed."""
+    day = _text(record, PC + "end") or _text(record, PC + "start")
+    return bool(day) and _last_day(day) < today
 
 
 def _first_day(text: str) -> date:

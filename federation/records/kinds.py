@@ -77,6 +77,8 @@ class Concept:
     """Concepts of other schemes that mean the same, or nearly: skos:exactMatch before skos:closeMatch."""
     versions: tuple[str, ...] = ()
     """Versions of its scheme that it is in, where there are several, such as 2021 and 2024 of NUTS."""
+    community: bool = False
+    """Whether what is of this kind is a community, with a scope or without."""
 
 
 @dataclass(frozen=True)
@@ -184,6 +186,8 @@ class Kind:
     """Whether its records stand at the address of one of any kind and end it."""
     restricted: tuple[Field, ...] = ()
     """Texts that only people of the home node may see: never part of a record."""
+    scope: tuple[str, ...] = ()
+    """Names of the fields that say what a community is about; only where its records can be communities."""
 
     @cached_property
     def by_path(self) -> Mapping[str, Field]:
@@ -231,6 +235,13 @@ class Vocabulary:
     def authored(self) -> tuple[Kind, ...]:
         """The kinds that people write, in the order of the vocabulary."""
         return tuple(sorted((k for k in self.kinds.values() if not k.managed), key=lambda k: (k.order, k.name)))
+
+    @cached_property
+    def facets(self) -> tuple[str, ...]:
+        """The facets of code lists and fields, in the order in which pages show them."""
+        schemes = sorted((s.order, s.facet) for s in self.schemes.values() if s.facet)
+        fields = sorted({each.facet for each in self.every_field() if each.facet})
+        return tuple(dict.fromkeys([*(name for _, name in schemes), *fields]))
 
     @cached_property
     def fields(self) -> Mapping[str, Field]:

@@ -83,7 +83,9 @@ def condition_to_adapt(record: Record, node: str) -> Iterator[str]:
 
 def legal_answer_complete(record: Record, node: str) -> Iterator[str]:
     if _is(record, node, "outputKind", "output-kind/legal-qa"):
-        yield from _missing(record, node, *(PC + each for each in ("question", "answer", "jurisdiction", "validAsOf")))
+        yield from _missing(record, node, PC + "question", PC + "jurisdiction")
+        if record.one(PC + "answer", node) is not None:  # until then it is an open question
+            yield from _missing(record, node, PC + "validAsOf")
 
 
 def closing_day(record: Record, node: str) -> Iterator[str]:

@@ -178,12 +178,12 @@ class _Reader:
             properties |= set(graph.objects(parent, SH.property))
         named = {each for each in properties if graph.value(each, CODE_IDENTIFIER) is not None}
         advised, needed = self.demands(properties - named)
-        fields = [self.field(each, advised, needed) for each in named]
+        fields = sorted((self.field(each, advised, needed) for each in named), key=lambda each: (each.order, each.name))
         return Kind(
             name=str(name),
             iri=str(target),
             shape=str(shape),
-            fields=tuple(sorted(fields, key=lambda each: (each.order, each.name))),
+            fields=tuple(fields),
             any_of=self.any_of(properties),
             labels=self.texts(shape, RDFS.label),
             help=self.texts(shape, RDFS.comment),
@@ -191,6 +191,7 @@ class _Reader:
             managed=graph.value(shape, PCN.managed) is not None,
             ending=graph.value(shape, PCN.ending) is not None,
             restricted=self.restricted(shape),
+            scope=self.scope(shape, fields),
         )
 
     def restricted(self, shape: rdflib.term.Node) -> tuple[Field, ...]:
@@ -199,6 +200,13 @@ class _Reader:
         if any(each.type is not FieldType.TEXT for each in fields):
             raise Misconfigured(f"What <{shape}> keeps restricted must be texts (rdf:langString).")
         return tuple(sorted(fields, key=lambda each: (each.order, each.name)))
+
+    def scope(self, shape: rdflib.term.Node, fields: Iterable[Field]) -> tuple[str, ...]:
+        names = {str(path): "" for path in self.graph.objects(shape, PCN.scope)}
+        names |= {each.path: each.name for each in fields if each.path in names and each.type is FieldType.CONCEPT}
+        if not all(names.values()):
+            raise Misconfigured(f"pc:scope of <{shape}> names what is no field with concepts: {', '.join(names)}.")
+        return tuple(each.name for each in fields if each.path in names)
 
     def any_of(self, properties: Iterable[rdflib.term.Node]) -> tuple[tuple[str, ...], ...]:
         rules = []

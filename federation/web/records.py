@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from aiohttp import web
 
@@ -48,6 +48,14 @@ class Cell:
     url: str = ""
     help: str = ""
     outside: bool = False
+
+
+class Name(NamedTuple):
+    """What a record is called, where this node shows it, and the language of the name."""
+
+    text: str
+    path: str
+    language: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +140,8 @@ async def _page(request: web.Request, entry: StoredEntry, log: Log) -> web.Respo
     record, kind = assemble(nodes_of(entry.signed.body), vocabulary)
     if kind is None:
         raise NotFound("This node does not know this kind of record yet.")
-    names = await titles(_references(record, kind), request.app[STORE], language.tag)
-    view = _View(record, vocabulary, language, names, request)
+    names = await titles(referred_to(record, kind.fields), request.app[STORE], language.tag)
+    view = View(record, vocabulary, language, names, request)
     title_language, title = in_language(record.titles, language.tag)
     abstract = in_language(record.texts(vocabulary.fields["abstract"].path), language.tag)
     state = None if log.own else (await request.app[STORE].peer_states()).get(log.id)
@@ -154,6 +162,7 @@ async def _page(request: web.Request, entry: StoredEntry, log: Log) -> web.Respo
         "received": await request.app[STORE].received(log.id, entry.position),
         "notices": [] if log.own else await notices.of_regions(request, [log.name]),
         "data_path": _local_path(record.iri, log),
+        "community": (record.address.slug if log.own else f"{log.name}/{record.address.slug}") if kind.scope else "",
         "published_by": language.pick(request.app[CONFIG].region(log.name)),
         "similar": await request.app[SEARCH].similar(record.iri, SIMILAR, language.tag),
         "region_of": lambda node: request.app[SEARCH].value_label("node", node, language.tag),
@@ -223,14 +232,15 @@ def _other_languages(record: Record, shown: str) -> list[tuple[str, str]]:
     return [(tag, text) for tag, text in sorted(record.titles.items()) if tag != shown]
 
 
-def _references(record: Record, kind: Kind) -> list[str]:
-    fields = [each for each in kind.fields if each.type is FieldType.RECORD]
-    return [str(value) for each in fields for value in record.values(each.path)]
+def referred_to(record: Record, fields: Iterable[Field]) -> list[str]:
+    """The IRIs of the records that some fields refer to."""
+    chosen = [each for each in fields if each.type is FieldType.RECORD]
+    return [str(value) for each in chosen for value in record.values(each.path)]
 
 
-async def titles(iris: Iterable[str], store: Store, language: str) -> dict[str, tuple[str, str]]:
-    """Title and local address of the records this node holds, by IRI."""
-    found: dict[str, tuple[str, str]] = {}
+async def titles(iris: Iterable[str], store: Store, language: str) -> dict[str, Name]:
+    """What the records this node holds are called, by IRI."""
+    found: dict[str, Name] = {}
     wanted = list(dict.fromkeys(iris))
     if not wanted:
         return found
@@ -244,7 +254,8 @@ async def titles(iris: Iterable[str], store: Store, language: str) -> dict[str, 
                 for subject, path, value in read(entry.signed.body)
                 if subject == iri and path.endswith("/title") and isinstance(value, Literal)
             }
-            found[iri] = (in_language(texts, language)[1] or iri, _local_path(iri, log))
+            tag, text = in_language(texts, language)
+            found[iri] = Name(text or iri, _local_path(iri, log), tag)
     return found
 
 
@@ -254,7 +265,7 @@ def _short(url: str) -> str:
     return bare if len(bare) <= _LONGEST_URL else bare[: _LONGEST_URL - 1] + "…"
 
 
-class _View:
+class View:
     """Turns one record into lines and tables in one language."""
 
     def __init__(
@@ -262,7 +273,7 @@ class _View:
         record: Record,
         vocabulary: Vocabulary,
         language: Language,
-        names: Mapping[str, tuple[str, str]],
+        names: Mapping[str, Name],
         request: web.Request,
     ) -> None:
         self.record = record
@@ -314,9 +325,9 @@ class _View:
         if each.type is FieldType.CONCEPT:
             return self.concept(value)
         if each.type is FieldType.RECORD:
-            title, path = self.names.get(value, ("", ""))
-            if title:
-                return Cell(title, url=pages.link(path, self.request))
+            if value in self.names:
+                name = self.names[value]
+                return Cell(name.text, name.language, pages.link(name.path, self.request))
             return Cell(value, url=pages.safe_url(value), outside=True)
         if each.code_space:
             return self.code(each, value)

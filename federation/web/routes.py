@@ -7,7 +7,7 @@ from typing import Final
 
 from aiohttp import web
 
-from federation.web import accounts, api, feed, health, log, metrics, network, records, search, vocabulary
+from federation.web import accounts, api, communities, feed, health, log, metrics, network, records, search, vocabulary
 from federation.web.pages import FOLDER
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -17,6 +17,11 @@ GET: Final[tuple[tuple[str, Handler], ...]] = (
     ("/search", search.page),
     ("/api/search", search.api),
     ("/api/complete", search.complete),
+    ("/communities", communities.listing),
+    ("/communities/{slug}", communities.page),
+    ("/communities/{node}/{slug}", communities.page),
+    ("/api/communities/{slug}", communities.api),
+    ("/api/communities/{node}/{slug}", communities.api),
     ("/api/peers", api.peers),
     ("/records/{kind}/{slug}", records.own),
     ("/peers/{peer}/records/{kind}/{slug}", records.of_peer),

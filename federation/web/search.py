@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlencode
 
 import orjson
 from aiohttp import web
 
+from federation.communities import Communities, Community
 from federation.errors import Fault, InvalidRequest
 from federation.index.explanation import marked_html, plain_text
-from federation.records.kinds import Vocabulary
+from federation.records.kinds import Vocabulary, in_language
 from federation.records.values import suggestion
 from federation.search import MAX_LIMIT, MAX_OFFSET, Found, Hit, Request
 from federation.web import notices, pages, standing
@@ -20,7 +22,8 @@ from federation.web.keys import CLOCK, CONFIG, SEARCH, STORE, WORKERS
 PAGE_SIZE: Final = 20
 SHOWN: Final = 8
 """Values of a facet shown at first; the rest unfold."""
-_OWN: Final = ("q", "lang", "limit", "offset", "page")
+_LONGEST_NAME: Final = 200
+_OWN: Final = ("q", "lang", "limit", "offset", "community", "page")
 
 
 def url_of(hit: Hit) -> str:
@@ -38,9 +41,14 @@ def _filters(request: web.Request) -> dict[str, tuple[str, ...]]:
     return found
 
 
+def communities(request: web.Request) -> Communities:
+    """The communities this node knows."""
+    return Communities(request.app[STORE], request.app[SEARCH], request.app[WORKERS].tools.vocabulary)
+
+
 async def api(request: web.Request) -> web.Response:
     """``/api/search``: see design section 10 for the shape of the answer."""
-    wanted = _api_request(request)
+    wanted = await _api_request(request)
     found = await request.app[SEARCH].search(wanted)
     stand = await _stand(request, found)
     headers = {"Access-Control-Allow-Origin": "*", "Cache-Control": "no-cache"}
@@ -51,7 +59,7 @@ async def api(request: web.Request) -> web.Response:
     return web.Response(body=body, content_type="application/json", charset="utf-8", headers=headers)
 
 
-def _api_request(request: web.Request) -> Request:
+async def _api_request(request: web.Request) -> Request:
     known = [*_OWN[:-1], *request.app[SEARCH].facets]
     faults = []
     for name in request.query:
@@ -60,10 +68,15 @@ def _api_request(request: web.Request) -> Request:
             faults.append(Fault(f"There is no parameter {name[:60]!r}.", hint, field=name[:60]))
     limit = _number(request, "limit", PAGE_SIZE, MAX_LIMIT, faults)
     offset = _number(request, "offset", 0, MAX_OFFSET, faults)
+    name = request.query.get("community", "")
+    community = await communities(request).find(name) if name else None
+    if name and community is None:
+        faults.append(await communities(request).unknown(name))
     if faults:
         raise InvalidRequest("The search cannot be understood.", faults=faults)
-    language = pages.language_of(request).tag
-    return Request(request.query.get("q", ""), language, _filters(request), limit=limit, offset=offset)
+    language, scope = pages.language_of(request).tag, community.scope if community is not None else None
+    text, filters = request.query.get("q", ""), _filters(request)
+    return Request(text, language, filters, limit=limit, offset=offset, scope=scope)
 
 
 def _number(request: web.Request, name: str, default: int, most: int, faults: list[Fault]) -> int:
@@ -86,24 +99,7 @@ def _document(
 ) -> Mapping[str, Any]:
     return {
         "total": found.total,
-        "items": [
-            {
-                "id": hit.id,
-                "kind": hit.kind,
-                "node": hit.node,
-                "title": {"lang": hit.title[0], "value": plain_text(hit.title[1])},
-                "snippet": {"lang": hit.snippet[0], "html": marked_html(hit.snippet[1])},
-                "score": hit.score,
-                "because": [each.as_dict() for each in hit.because],
-                "url": base + url_of(hit),
-                **(
-                    {"standing": {"concept": stand[hit.id], "label": vocabulary.label(stand[hit.id], language)}}
-                    if hit.id in stand
-                    else {}
-                ),
-            }
-            for hit in found.hits
-        ],
+        "items": [item(hit, base, stand, language, vocabulary) for hit in found.hits],
         "facets": {
             name: [
                 {"value": v.value, "label": v.label, "count": v.count, **({"depth": v.depth} if v.depth else {})}
@@ -114,6 +110,23 @@ def _document(
         "suggestion": found.suggestion,
         "took_ms": found.took_ms,
     }
+
+
+def item(hit: Hit, base: str, stand: Mapping[str, str], language: str, vocabulary: Vocabulary) -> dict[str, Any]:
+    """One record found, as programs get it; ``stand`` says how things stand with those of which that is told."""
+    document = {
+        "id": hit.id,
+        "kind": hit.kind,
+        "node": hit.node,
+        "title": {"lang": hit.title[0], "value": plain_text(hit.title[1])},
+        "snippet": {"lang": hit.snippet[0], "html": marked_html(hit.snippet[1])},
+        "score": hit.score,
+        "because": [each.as_dict() for each in hit.because],
+        "url": base + url_of(hit),
+    }
+    if hit.id in stand:
+        document["standing"] = {"concept": stand[hit.id], "label": vocabulary.label(stand[hit.id], language)}
+    return document
 
 
 async def complete(request: web.Request) -> web.Response:
@@ -132,12 +145,17 @@ async def page(request: web.Request) -> web.Response:
     current = min(max(current, 1), MAX_OFFSET // PAGE_SIZE)
     filters = _filters(request)
     language = pages.language_of(request)
-    wanted = Request(text, language.tag, filters, limit=PAGE_SIZE, offset=(current - 1) * PAGE_SIZE)
+    inside = await _chosen_community(request)
+    scope, offset = inside.community.scope if inside.community else None, (current - 1) * PAGE_SIZE
+    wanted = Request(text, language.tag, filters, limit=PAGE_SIZE, offset=offset, scope=scope)
     found = await request.app[SEARCH].search(wanted)
     last = max(1, -(-found.total // PAGE_SIZE))
     context = {
         "text": text,
         "filters": filters,
+        "inside": inside,
+        "in_language": in_language,
+        "leave": pages.here(request, community=None, page=None),
         "found": found,
         "stand": await _stand(request, found),
         "notices": await notices.of_results(request, found, filters.get("node", ())),
@@ -153,9 +171,33 @@ async def page(request: web.Request) -> web.Response:
     return pages.page(request, "search.html", context)
 
 
+@dataclass(frozen=True, slots=True)
+class _Inside:
+    """The community that somebody searches in: as it was asked for, and none where this node does not know it."""
+
+    asked: str = ""
+    community: Community | None = None
+    near: tuple[str, ...] = ()
+    """Names of communities that are perhaps meant."""
+
+    @property
+    def kept(self) -> dict[str, str]:
+        """What links within the community carry."""
+        return {"community": self.community.name} if self.community else {}
+
+
+async def _chosen_community(request: web.Request) -> _Inside:
+    name = request.query.get("community", "")[:_LONGEST_NAME]
+    if not name:
+        return _Inside()
+    known = communities(request)
+    found = await known.find(name)
+    return _Inside(name, found, () if found else await known.near(name))
+
+
 def _toggled(request: web.Request, name: str, value: str) -> str:
     """The address of this search with one facet value chosen, or no longer chosen."""
-    known = {"q", "lang", *request.app[SEARCH].facets}
+    known = {"q", "lang", "community", *request.app[SEARCH].facets}
     pairs = [(key, text) for key, text in request.query.items() if key in known]
     if (name, value) in pairs:
         pairs = [pair for pair in pairs if pair != (name, value)]

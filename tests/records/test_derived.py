@@ -180,6 +180,16 @@ def test_a_legal_answer_may_be_outdated_after_two_years(valid, state):
     assert found.concept.endswith(f"/validity/{state}")
 
 
+@pytest.mark.parametrize("kind", ["legal-qa", "guide"])
+def test_a_question_is_open_until_there_is_an_answer_in_any_language(kind):
+    asked = {"outputKind": kind, "question": {"en": "May we?", "nl": "Mag het?"}, "validAsOf": "2020"}
+    found = standing(record("output", **asked), {}, TODAY)
+    assert found is not None
+    assert found.concept.endswith("/validity/unanswered")
+    answered = standing(record("output", **asked, answer={"da": "Ja."}), {}, TODAY)
+    assert answered is None or not answered.concept.endswith("/unanswered")
+
+
 def test_other_outputs_do_not_grow_old():
     assert standing(record("output", outputKind="guide"), {}, TODAY) is None
 

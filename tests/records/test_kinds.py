@@ -269,6 +269,25 @@ def test_a_shape_without_a_name_is_refused(folder):
         load_vocabulary(folder)
 
 
+def test_a_scope_is_made_of_fields_whose_concepts_are_facets():
+    assert {kind.name: set(kind.scope) for kind in VOCABULARY.kinds.values() if kind.scope} == {
+        "initiative": {"sector", "strategy", "processStep", "phase"}
+    }
+    initiative = VOCABULARY.kinds["initiative"]
+    schemes = [scheme for name in initiative.scope for scheme in initiative.by_name[name].schemes]
+    assert all(VOCABULARY.schemes[each].facet for each in schemes)
+
+
+def test_a_scope_of_what_is_no_field_with_concepts_is_refused(folder):
+    text = (folder / "shapes" / "initiative.ttl").read_text("utf-8")
+    for wrong in ("pc:goal", "pc:nothing"):
+        (folder / "shapes" / "initiative.ttl").write_text(
+            text.replace("pc:scope pc:sector", f"pc:scope {wrong}"), "utf-8"
+        )
+        with pytest.raises(Misconfigured, match="pc:scope"):
+            load_vocabulary(folder)
+
+
 def test_a_file_that_is_not_turtle_is_named(folder):
     (folder / "shapes" / "broken.ttl").write_text("this is not turtle")
     with pytest.raises(Misconfigured, match=r"broken\.ttl"):

@@ -64,6 +64,12 @@ CASES = [
 ]  # fmt: skip
 
 
+def test_a_legal_question_may_wait_for_its_answer():
+    asked = {"outputKind": "legal-qa", "question": {"nl": "Mag het?"}, "jurisdiction": "BE"}
+    assert "legal-answer-complete" not in broken("output", **asked)
+    assert "legal-answer-complete" in broken("output", **asked, answer={"nl": "Ja."})
+
+
 @pytest.mark.parametrize(
     ("rule", "kind", "wrong", "mended"), CASES, ids=[f"{case[0]}-{n}" for n, case in enumerate(CASES)]
 )
