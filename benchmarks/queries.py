@@ -84,4 +84,4 @@ def drawn(count: int) -> tuple[list[Query], list[Query]]:
     rng.shuffle(every)
     if len(every) < count + 50:
         raise ValueError(f"There are only {len(every)} searches.")
-    return every[count : count + 50], every[:count]
+    return every[count:], every[:count]

@@ -62,5 +62,5 @@ class Limits(BaseModel):
     What is here is served on, and the node goes on pulling by itself when there is room again."""
     cache_bytes: Annotated[int, Field(ge=0)] = 64 * 1024 * 1024
     """Memory for feed pages kept ready to serve, in bytes."""
-    index_bytes: Annotated[int, Field(ge=15_000_000)] = 50_000_000
+    index_bytes: Annotated[int, Field(ge=15_000_000)] = 128_000_000
     """Memory of the writer of the text index, in bytes."""

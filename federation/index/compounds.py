@@ -51,10 +51,10 @@ class Splitter:
         return self._done[key]
 
     def _split(self, word: str, language: str) -> tuple[str, ...]:
-        known, lengths, links = self._known[language], self._lengths[language], LINKS[language]
+        known, lengths, size = self._known[language], self._lengths[language], len(word)
         # best[i]: the best way to cover the first i letters, as (parts, -shortest), and the parts themselves.
         best: dict[int, tuple[tuple[int, int], tuple[str, ...]]] = {0: ((0, 0), ())}
-        for start in range(len(word) - SHORTEST + 1):
+        for start in range(size - SHORTEST + 1):
             if start not in best:
                 continue
             (count, shortest), before = best[start]
@@ -62,19 +62,19 @@ class Splitter:
                 continue
             for length in lengths.get(word[start : start + SHORTEST], ()):
                 end = start + length
+                if end > size:
+                    break
                 part = word[start:end]
-                if end > len(word) or part not in known or length == len(word):
+                if part not in known or length == size:
                     continue
-                cost = (count + 1, max(shortest, -len(part)) if count else -len(part))
-                for link in links:
-                    stop = end + len(link)
-                    if link and not word.startswith(link, end):
-                        continue
-                    if link and stop > len(word) - SHORTEST:
+                cost = (count + 1, max(shortest, -length) if count else -length)
+                # Only the end of the word or the beginning of a further part may follow.
+                for stop in (end + len(link) for link in LINKS[language] if word.startswith(link, end)):
+                    if stop != end and stop > size - SHORTEST:
                         continue
                     if stop not in best or cost < best[stop][0]:
                         best[stop] = (cost, (*before, part))
-        found = best.get(len(word), ((0, 0), ()))[1]
+        found = best.get(size, ((0, 0), ()))[1]
         return found if len(found) > 1 else ()
 
 

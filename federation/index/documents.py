@@ -96,7 +96,6 @@ def document(source: Source, concepts: Concepts) -> tuple[str, dict[str, Any] | 
     display = {
         "id": record.iri,
         "kind": record.kind,
-        "slug": record.address.slug,
         "node": source.node,
         "own": source.own,
         "log": source.log_id,
@@ -113,6 +112,7 @@ def document(source: Source, concepts: Concepts) -> tuple[str, dict[str, Any] | 
 def displayed(found: tantivy.Document, concepts: Concepts) -> dict[str, Any]:
     """What a document keeps for its hit: the record's texts, where it comes from, and what it is tagged with."""
     display: dict[str, Any] = orjson.loads(found.get_first("display") or b"")
+    display["slug"] = display["id"].rpartition("/")[2]
     iris = concepts.iris
     display["tagged"] = [iris[number] for number in display["tagged"]]
     return display

@@ -42,20 +42,24 @@ class Notice:
     text: str
 
 
-async def of_regions(request: web.Request, names: Collection[str]) -> list[Notice]:
-    """What is to be said of some regions, by the short names of their nodes."""
+async def of_all(request: web.Request) -> list[Notice]:
+    """What is to be said of the regions of which anything is."""
     states = {id_: each for id_, each in (await request.app[STORE].peer_states()).items() if _is_told(request, each)}
     if not states:
         return []  # as nearly always: one question to the store for each search
-    logs = [each for each in await request.app[STORE].logs() if each.id in states and each.name in names]
-    return [_said(request, log, states[log.id]) for log in logs]
+    return [_said(request, log, states[log.id]) for log in await request.app[STORE].logs() if log.id in states]
 
 
-async def of_results(request: web.Request, found: Found, chosen: Sequence[str]) -> list[Notice]:
-    """What is to be said of the regions that have results; ``chosen`` are those asked for, empty for all."""
+async def of_regions(request: web.Request, names: Collection[str]) -> list[Notice]:
+    """What is to be said of some regions, by the short names of their nodes."""
+    return [each for each in await of_all(request) if each.node in names]
+
+
+def of_results(notices: Sequence[Notice], found: Found, chosen: Sequence[str]) -> list[Notice]:
+    """Those about regions that have results; ``chosen`` are the regions asked for, empty for all."""
     counted = {each.value for each in found.facets.get("node", ()) if each.count}
-    shown = {hit.node for hit in found.hits} | (counted & set(chosen) if chosen else counted)
-    return await of_regions(request, shown | set(chosen))
+    shown = {hit.node for hit in found.hits} | (counted & set(chosen) if chosen else counted) | set(chosen)
+    return [each for each in notices if each.node in shown]
 
 
 def documents(notices: Sequence[Notice]) -> list[dict[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -49,12 +50,12 @@ def communities(request: web.Request) -> Communities:
 async def api(request: web.Request) -> web.Response:
     """``/api/search``: see design section 10 for the shape of the answer."""
     wanted = await _api_request(request)
-    found = await request.app[SEARCH].search(wanted)
+    found, told = await asyncio.gather(request.app[SEARCH].search(wanted), notices.of_all(request))
     stand = await _stand(request, found)
     headers = {"Access-Control-Allow-Origin": "*", "Cache-Control": "no-cache"}
     vocabulary = request.app[WORKERS].tools.vocabulary
     document = _document(found, request.app[CONFIG].base, stand, wanted.language, vocabulary)
-    told = await notices.of_results(request, found, wanted.filters.get("node", ()))
+    told = notices.of_results(told, found, wanted.filters.get("node", ()))
     body = orjson.dumps({**document, "notices": notices.documents(told)})
     return web.Response(body=body, content_type="application/json", charset="utf-8", headers=headers)
 
@@ -148,7 +149,7 @@ async def page(request: web.Request) -> web.Response:
     inside = await _chosen_community(request)
     scope, offset = inside.community.scope if inside.community else None, (current - 1) * PAGE_SIZE
     wanted = Request(text, language.tag, filters, limit=PAGE_SIZE, offset=offset, scope=scope)
-    found = await request.app[SEARCH].search(wanted)
+    found, told = await asyncio.gather(request.app[SEARCH].search(wanted), notices.of_all(request))
     last = max(1, -(-found.total // PAGE_SIZE))
     context = {
         "text": text,
@@ -158,7 +159,7 @@ async def page(request: web.Request) -> web.Response:
         "leave": pages.here(request, community=None, page=None),
         "found": found,
         "stand": await _stand(request, found),
-        "notices": await notices.of_results(request, found, filters.get("node", ())),
+        "notices": notices.of_results(told, found, filters.get("node", ())),
         "page_number": current,
         "last_page": last,
         "first": wanted.offset + 1 if found.hits else 0,
