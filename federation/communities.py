@@ -8,12 +8,13 @@ everything follows from the records at hand.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
 from federation.errors import Fault, InvalidRequest
+from federation.index.documents import OPEN_QUESTION
 from federation.index.query import Scope
 from federation.log.effects import ENDINGS
 from federation.records import derived
@@ -59,9 +60,6 @@ class Communities:
         self._search = search
         self._vocabulary = vocabulary
         self._kinds = {kind.name: kind for kind in vocabulary.authored if kind.scope}
-        asking = (kind.name for kind in vocabulary.authored if PC + "question" in kind.by_path)
-        self.questions_asked: Filters = {"kind": tuple(asking)}
-        """Where questions are found; whether they are open only the records themselves say."""
 
     async def find(self, name: str) -> Community | None:
         """The community of a slug, this node's own before its peers', or of ``node/slug``."""
@@ -108,9 +106,7 @@ class Communities:
 
     async def questions(self, community: Community, most: int, language: str) -> list[Hit]:
         """The newest questions inside a community that nobody has answered."""
-        hits = await self._newest(community.scope, self.questions_asked, MOST, language)
-        held = await self._records((hit.id for hit in hits), lambda entry: PC + "question>" in entry.signed.body)
-        return [hit for hit in hits if hit.id in held and derived.is_open_question(held[hit.id])][:most]
+        return await self._newest(community.scope, EVERYTHING, most, language, mark=OPEN_QUESTION)
 
     async def events(self, community: Community, most: int, language: str, today: date) -> list[tuple[Hit, str]]:
         """The next events inside a community, each with the day, month or year in which it begins."""
@@ -121,23 +117,25 @@ class Communities:
         starts = {hit.id: _start(held[hit.id]) for hit in coming}
         return [(hit, starts[hit.id]) for hit in sorted(coming, key=lambda hit: starts[hit.id])][:most]
 
-    async def _newest(self, scope: Scope | None, filters: Filters, most: int, language: str) -> list[Hit]:
+    async def _newest(
+        self, scope: Scope | None, filters: Filters, most: int, language: str, mark: str = ""
+    ) -> list[Hit]:
         found: list[Hit] = []
         while len(found) < most:
             size = min(MAX_LIMIT, most - len(found))
-            request = Request("", language, filters, limit=size, offset=len(found), scope=scope)
+            request = Request(
+                "", language, filters, limit=size, offset=len(found), scope=scope, mark=mark, counted=False
+            )
             some = await self._search.search(request)
             found += some.hits
             if not some.hits or len(found) >= some.total:
                 break
         return found
 
-    async def _records(
-        self, iris: Iterable[str], worth: Callable[[StoredEntry], bool] = lambda entry: True
-    ) -> dict[str, Record]:
-        """The current versions of some records by IRI, as far as this node holds them and they are worth reading."""
+    async def _records(self, iris: Iterable[str]) -> dict[str, Record]:
+        """The current versions of some records by IRI, as far as this node holds them."""
         held = await self._store.currents(iris)
-        read = {iri: each for iri, each in held.items() if each.kind not in ENDINGS and worth(each)}
+        read = {iri: each for iri, each in held.items() if each.kind not in ENDINGS}
         return await asyncio.to_thread(self._assembled, read)
 
     def _assembled(self, held: Mapping[str, StoredEntry]) -> dict[str, Record]:

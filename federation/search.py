@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
 from typing import Any, Final
 
 import tantivy
@@ -22,6 +23,7 @@ from federation.index.documents import ROLES, displayed, facet_field
 from federation.index.explanation import Because, Explainer, Segment
 from federation.index.facets import Facets, FacetValue, total
 from federation.index.languages import WORD, folded_words
+from federation.index.query import Scope
 from federation.index.reading import MAX_TEXT, Asked, Understanding, Unit, corrected, restored
 from federation.index.seen import SeenWords
 from federation.index.text import TextIndex
@@ -35,14 +37,21 @@ _SHORTEST_BEGINNING: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A search: words, the reader's language, filters by facet, the community to stay in, and which hits to give."""
+    """A search: words, the reader's language, filters by facet, and which hits to give."""
 
     text: str = ""
     language: str = "en"
     filters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     limit: int = 20
     offset: int = 0
-    scope: queries.Scope | None = None
+    scope: Scope | None = None
+    """The community to stay in."""
+    open_on: date | None = None
+    """Only what can still be taken part in on that day."""
+    mark: str = ""
+    """Only records with a mark of the index, such as open questions."""
+    counted: bool = True
+    """Whether facets are wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +84,8 @@ class Found:
     took_ms: float
     concepts: tuple[tuple[str, str], ...]
     """Words of the query and the label of a concept they were understood as."""
+    exact: int = 0
+    """How many records surely have every word; where there are none, what is found only comes near."""
     suggestion: str = ""
     """What was perhaps meant, where a word is known to nobody and looks like one that the records have."""
 
@@ -102,11 +113,18 @@ class _Plan:
     searcher: tantivy.Searcher
 
 
+def _this_year() -> int:
+    return datetime.now(UTC).year
+
+
 class Search:
     """Searches one text index. The work is done in threads: hits in one, counts of facets beside it."""
 
-    def __init__(self, index: TextIndex, region: Callable[[str], Mapping[str, str]]) -> None:
-        """``region`` gives the names of a region, by language, for the short name of its node."""
+    def __init__(
+        self, index: TextIndex, region: Callable[[str], Mapping[str, str]], year: Callable[[], int] = _this_year
+    ) -> None:
+        """``region`` gives the names of a region, by language, for the short name of its node; ``year`` the current."""
+        self._year = year
         self._index = index
         vocabulary = index.concepts.vocabulary
         self._facets = Facets(vocabulary, index.schema, region)
@@ -127,7 +145,8 @@ class Search:
         with ThreadPoolExecutor(1) as beside:
             counting = beside.submit(self._counts, plan)
             result = self._ranked(plan)
-            if plan.strict and not self._suffices(plan, total(result)):
+            exact = total(result)
+            if plan.strict and not self._suffices(plan, exact):
                 plan = replace(plan, strict=False)
                 counting.cancel()
                 counting = beside.submit(self._counts, plan)
@@ -138,12 +157,13 @@ class Search:
             total=total(result),
             hits=hits,
             facets={
-                name: tuple(self._facets.values(name, counts[name], request.filters.get(name, ()), request.language))
-                for name in self.facets
-                if counts[name] or request.filters.get(name)
+                name: tuple(self._facets.values(name, counted, request.filters.get(name, ()), request.language))
+                for name, counted in counts.items()
+                if counted or request.filters.get(name)
             },
             took_ms=round((time.perf_counter() - started) * 1000, 2),
             concepts=tuple(self._understood(plan.units, request.language)),
+            exact=exact,
             suggestion=plan.suggestion,
         )
 
@@ -175,25 +195,18 @@ class Search:
         if not plan.units and not asked.without and request.text.strip():
             return tantivy.Query.empty_query()  # something was asked for, and no word of it can be found
         filters = {name: values for name, values in request.filters.items() if name != without}
+        within = queries.Within(filters, request.scope, request.open_on, request.mark)
         schema, concepts = self._index.schema, self._index.concepts
         query = queries.build(
-            plan.units,
-            plan.names,
-            asked,
-            filters,
-            request.language,
-            schema,
-            concepts,
-            scope=request.scope,
-            strict=plan.strict,
-            scored=scored,
+            plan.units, plan.names, asked, within, request.language, schema, concepts, strict=plan.strict, scored=scored
         )
         return self.lifted(query) if plan.units and scored else query
 
     def lifted(self, query: tantivy.Query) -> tantivy.Query:
-        """The same records, those with measured results and lessons learned a little higher."""
+        """The same records, those with measured results, lessons learned and the last years a little higher."""
         clauses = [(tantivy.Occur.Must, query)]
-        for name, value, lift in ranking.LIFTS:
+        recent = (("year", str(self._year() - ago), lift) for ago, lift in enumerate(ranking.RECENT))
+        for name, value, lift in (*ranking.LIFTS, *recent):
             term = tantivy.Query.term_query(self._index.schema, facet_field(name), value, "basic")
             clauses.append((tantivy.Occur.Should, tantivy.Query.const_score_query(term, lift)))
         return tantivy.Query.boolean_query(clauses)
@@ -259,12 +272,14 @@ class Search:
 
         What choosing another value of the same facet would give does not depend on the chosen one.
         """
+        if not plan.request.counted:
+            return {}
         chosen = [name for name in self.facets if plan.request.filters.get(name)]
         free = [name for name in self.facets if name not in chosen]
         counts = self._facets.counts(plan.searcher, self._query(plan, scored=False), free)
         for name in chosen:
             counts |= self._facets.counts(plan.searcher, self._query(plan, name, scored=False), [name])
-        return counts
+        return {name: counts[name] for name in self.facets}
 
     def value_label(self, name: str, value: str, language: str) -> str:
         """The name of a facet's value in a language; the value itself where it has none."""

@@ -13,8 +13,10 @@ from typing import Final
 import tantivy
 
 from federation.index import query as queries
+from federation.index import ranking
 from federation.index.concepts import is_meaning
 from federation.index.documents import displayed
+from federation.index.facets import total
 from federation.index.reading import Asked, QueryWord, Understanding, Unit
 from federation.index.text import TextIndex
 from federation.search import Search
@@ -22,6 +24,8 @@ from federation.search import Search
 Change = Callable[[Unit], Unit]
 DEPTH: Final = 60
 """Records of a ranking that are looked at."""
+YEAR: Final = 2026
+"""The year in which the topics were judged: what is recent must not depend on when it is measured."""
 
 
 def _through(unit: Unit, change: Change) -> Unit:
@@ -94,7 +98,7 @@ class System:
         self._index = index
         self._change = SYSTEMS[name]
         self._names = name in _NAMES
-        self._search = Search(index, lambda _: {})
+        self._search = Search(index, lambda _: {}, lambda: YEAR)
 
     def ranking(self, query: str, language: str) -> list[tuple[str, tuple[str, ...]]]:
         """Slugs and languages of the records found, best first, organisations left out."""
@@ -107,7 +111,10 @@ class System:
         if not changed:
             return []
         searcher = self._index.searcher()
-        question = queries.build(changed, names, asked, {}, language, self._index.schema, self._index.concepts)
+        within, schema, concepts = queries.Within(), self._index.schema, self._index.concepts
+        sure = queries.build(changed, names, asked, within, language, schema, concepts, strict=True, scored=False)
+        strict = total(searcher.search(sure, 1, True)) >= ranking.ENOUGH
+        question = queries.build(changed, names, asked, within, language, schema, concepts, strict=strict)
         found: dict[str, tuple[str, ...]] = {}
         for display in self._displays(searcher, self._search.lifted(question)):
             if display["kind"] != "organisation":

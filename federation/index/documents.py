@@ -12,6 +12,7 @@ import tantivy
 
 from federation.index.concepts import Concepts, Form
 from federation.index.languages import ANALYSED, UNKNOWN, WORD, analysed_as, fold
+from federation.records import derived
 from federation.records.canonical import Literal, nodes_of
 from federation.records.kinds import Field, FieldType, Kind, Vocabulary
 from federation.records.record import Record, assemble
@@ -19,6 +20,8 @@ from federation.records.record import Record, assemble
 TAGS: Final = (*ANALYSED, UNKNOWN)
 TITLE_TIMES: Final = 3
 """How often a word of the title counts, against the same word in the text."""
+OPEN_QUESTION: Final = "open-question"
+"""The mark of a question that nobody has answered."""
 ROLES: Final = ("title", "text")
 PART: Final = "~"
 SEPARATOR: Final = "\x1f"
@@ -74,6 +77,11 @@ def document(source: Source, concepts: Concepts) -> tuple[str, dict[str, Any] | 
         "published": [int(published.timestamp())],
         "mentions": _mentions(record, kind),
     }
+    last = derived.open_until(record)
+    if last is not None:
+        fields["open_until"] = [last.toordinal()]
+    if derived.is_open_question(record):
+        fields["marks"] = [OPEN_QUESTION]
     named: dict[str, None] = {}
     texts = {role: _texts(record, kind, role) for role in ROLES}
     for role, by_language in texts.items():

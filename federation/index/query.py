@@ -7,7 +7,8 @@ like a word of the records; the strongest counts.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import Final
 
 import tantivy
@@ -20,6 +21,17 @@ from federation.index.reading import Asked, QueryWord, Unit, restored
 
 _TRAITS: Final = 40
 """Concepts of a record, and words of a title, by which others are compared with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """Where to search: records with the chosen values of facets, inside a community, and with certain marks."""
+
+    filters: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    scope: Scope | None = None
+    open_on: date | None = None
+    """Only what can still be taken part in on that day."""
+    mark: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +80,15 @@ def build(
     units: Sequence[Unit],
     names: Sequence[Unit],
     asked: Asked,
-    filters: Mapping[str, Sequence[str]],
+    within: Within,
     language: str,
     schema: tantivy.Schema,
     concepts: Concepts,
     *,
-    scope: Scope | None = None,
     strict: bool = False,
     scored: bool = True,
 ) -> tantivy.Query:
-    """The query for the units of what was asked, what several of them look like, facet filters and a community.
+    """The query for the units of what was asked, what several of them look like, and where to search.
 
     ``strict`` finds the records that surely have every unit, otherwise those that may have half of them. Without
     scores it finds the same records by flat unions of terms, which is what counting them takes.
@@ -98,10 +109,8 @@ def build(
         clauses.append((tantivy.Occur.Must, wanted))
     clauses += [(tantivy.Occur.Must, query) for query in _phrases(asked.phrases, language, schema)]
     clauses += [(tantivy.Occur.MustNot, query) for query in _excluded(asked.without, language, schema)]
-    accepted = [_valued(name, values, schema) for name, values in filters.items() if values]
-    if scope is not None:
-        accepted.append(_within(scope, schema))
-    clauses += [(tantivy.Occur.Must, tantivy.Query.const_score_query(query, 0.0)) for query in accepted]
+    accepted = (tantivy.Query.const_score_query(query, 0.0) for query in _accepted(within, schema))
+    clauses += [(tantivy.Occur.Must, query) for query in accepted]
     if clauses and all(occur == tantivy.Occur.MustNot for occur, _ in clauses):
         clauses.append((tantivy.Occur.Must, tantivy.Query.all_query()))
     return tantivy.Query.boolean_query(clauses) if clauses else tantivy.Query.all_query()
@@ -111,7 +120,18 @@ def _valued(name: str, values: Sequence[str], schema: tantivy.Schema) -> tantivy
     return _some([tantivy.Query.term_query(schema, facet_field(name), value, "basic") for value in values])
 
 
-def _within(scope: Scope, schema: tantivy.Schema) -> tantivy.Query:
+def _accepted(within: Within, schema: tantivy.Schema) -> Iterator[tantivy.Query]:
+    yield from (_valued(name, values, schema) for name, values in within.filters.items() if values)
+    if within.scope is not None:
+        yield _inside(within.scope, schema)
+    if within.open_on is not None:
+        days = within.open_on.toordinal(), date.max.toordinal()
+        yield tantivy.Query.range_query(schema, "open_until", tantivy.FieldType.Integer, *days)
+    if within.mark:
+        yield tantivy.Query.term_query(schema, "marks", within.mark, "basic")
+
+
+def _inside(scope: Scope, schema: tantivy.Schema) -> tantivy.Query:
     either = [tantivy.Query.term_query(schema, "mentions", scope.record, "basic")]
     of_scope = [(tantivy.Occur.Must, _valued(name, values, schema)) for name, values in scope.values.items() if values]
     if of_scope:
@@ -160,6 +180,8 @@ def _unit(unit: Unit, language: str, schema: tantivy.Schema, concepts: Concepts)
 def _sure(unit: Unit) -> Unit:
     """A unit without what it may only perhaps mean, where it means something for sure."""
     sure = tuple(each for each in unit.linked if each.weight == 1.0)
+    if not sure and unit.name:
+        return replace(unit, words=tuple(replace(word, near=()) for word in unit.words), linked=())
     if not sure:
         return unit
     plain = tuple(replace(word, near=()) for word in unit.words)

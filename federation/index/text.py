@@ -30,7 +30,7 @@ from federation.records.kinds import Vocabulary
 from federation.records.vocabulary import vocabulary_files
 
 log = structlog.get_logger(__name__)
-LAYOUT: Final = 8
+LAYOUT: Final = 9
 """Rises when documents are built differently."""
 _WORDS: Final = "words.txt"
 
@@ -41,6 +41,8 @@ def _schema(vocabulary: Vocabulary) -> tantivy.Schema:
     builder.add_text_field("mentions", tokenizer_name="raw", index_option="basic")
     builder.add_bytes_field("display", stored=True)
     builder.add_integer_field("published", fast=True)
+    builder.add_integer_field("open_until", indexed=True)  # a day, counted from the year 1
+    builder.add_text_field("marks", tokenizer_name="raw", index_option="basic")
     for tag in TAGS:
         builder.add_text_field(stems_field(tag), tokenizer_name="whitespace", index_option="freq")
     # Names and numbers are the same in every language, so the words as written share a field.

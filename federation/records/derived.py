@@ -161,11 +161,19 @@ def validity(record: Record, linked: Linked, today: date) -> Standing | None:
 
 def openness(record: Record, linked: Linked, today: date) -> Standing | None:
     """Whether an opportunity is open: until its closing day, and not once something has come of it."""
-    closes = _text(record, PC + "closesOn")
-    if (closes and _last_day(closes) < today) or record.one(PC + "becomes") is not None:
+    last = open_until(record)
+    if last is None or last < today:
         return Standing(f"{LISTS}openness/closed")
     expected = record.one(PC + "opportunityKind") == f"{LISTS}opportunity-kind/in-preparation"
     return Standing(f"{LISTS}openness/{'expected' if expected else 'open'}")
+
+
+def open_until(record: Record) -> date | None:
+    """The last day on which one can take part; None where that is over, or a record offers nothing."""
+    if DERIVED.get(record.kind) is not openness or record.one(PC + "becomes") is not None:
+        return None
+    closes = _text(record, PC + "closesOn")
+    return _last_day(closes) if closes else date.max
 
 
 Derive = Callable[[Record, Linked, date], Standing | None]

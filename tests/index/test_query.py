@@ -11,7 +11,7 @@ from federation.index import ranking
 from federation.index.concepts import Concepts
 from federation.index.grams import Alike
 from federation.index.languages import fold
-from federation.index.query import build
+from federation.index.query import Within, build
 from federation.index.reading import MAX_TEXT, MAX_UNITS, Asked, Understanding, Unit, corrected, restored
 from federation.index.text import TextIndex
 from federation.records.kinds import LANGUAGES
@@ -258,4 +258,4 @@ def test_any_text_and_any_filter_make_a_query(concepts: Concepts, schema, text: 
     asked = Asked.read(text)
     reading = Understanding(concepts, Alike(["molen", fold(text)]), language)
     units = reading.units(asked.text)
-    assert build(units, reading.names(units), asked, {"kind": (value,)}, language, schema, concepts)
+    assert build(units, reading.names(units), asked, Within({"kind": (value,)}), language, schema, concepts)

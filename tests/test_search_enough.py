@@ -1,0 +1,142 @@
+"""Which records are found: those that surely have every word where these are enough, else those that come near."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from federation.index import facets, ranking
+from federation.index.documents import OPEN_QUESTION
+from federation.records.draft import Draft
+from federation.search import Found, Request, Search
+from federation.workers import Tools
+from tests.conftest import pilot
+from tests.index.corpus import index_of
+
+TEXT = {"abstract": {"nl": "Gewoon een tekst."}, "source": "https://example.org/source"}
+
+
+@pytest.fixture
+def library(tools: Tools, tmp_path: Path):
+    def make(*drafts: Draft) -> Search:
+        return Search(index_of(tmp_path / "index", {"flanders": list(drafts)}, tools), lambda node: {"en": node})
+
+    return make
+
+
+def asking(search: Search, text: str = "", **wanted) -> Found:
+    return asyncio.run(search.search(Request(text, "nl", **wanted)))
+
+
+def slugs(found: Found) -> list[str]:
+    return sorted(hit.slug for hit in found.hits)
+
+
+def titled(slug: str, title: str, **more) -> Draft:
+    return pilot(slug, title=title, abstract=None, strategy=["R8"], **more)
+
+
+def opportunity(slug: str, **more) -> Draft:
+    common = {
+        "title": {"nl": slug.title()},
+        "opportunityKind": "open-contract",
+        "procurer": "kamp-c",
+        "need": {"nl": "Wat nodig is."},
+    }
+    return Draft("opportunity", slug, TEXT | common | more)
+
+
+@pytest.fixture
+def mills(library) -> Search:
+    return library(
+        titled("both", "Qwertz asdfgh"),
+        titled("also", "Asdfgh en qwertz", sector=["workwear"]),
+        titled("one", "Qwertz"),
+        titled("other", "Asdfgh"),
+    )
+
+
+def test_with_enough_records_that_have_every_word_no_others_are_found(mills: Search, monkeypatch):
+    monkeypatch.setattr(ranking, "ENOUGH", 2)
+    found = asking(mills, "qwertz asdfgh")
+    assert (slugs(found), found.total, found.exact) == (["also", "both"], 2, 2)
+
+
+def test_with_too_few_those_are_found_too_that_have_some_of_the_words(mills: Search, monkeypatch):
+    monkeypatch.setattr(ranking, "ENOUGH", 3)
+    found = asking(mills, "qwertz asdfgh")
+    assert (slugs(found), found.exact) == (["also", "both", "one", "other"], 2)
+
+
+def test_a_filter_does_not_bring_records_that_were_not_found_before(mills: Search, monkeypatch):
+    """With the filter one record is left, which is too few; that there were enough is told without it."""
+    monkeypatch.setattr(ranking, "ENOUGH", 2)
+    for name, values in asking(mills, "qwertz asdfgh").facets.items():
+        for value in values:
+            found = asking(mills, "qwertz asdfgh", filters={name: (value.value,)})
+            assert found.total == value.count, (name, value)
+
+
+def test_words_that_only_look_like_one_that_nobody_has_are_not_sure(library):
+    found = asking(library(titled("mill", "Qwertzuiop")), "qwertzuiob")
+    assert (found.total, found.exact) == (1, 0)
+
+
+def test_a_concept_that_is_named_is_sure(library):
+    found = asking(library(titled("desks", "Kontorsmöbler")), "kantoormeubilair")
+    assert (found.total, found.exact) == (1, 1)
+
+
+def test_all_words_of_a_phrase_in_quotes_are_sure_only_together(library):
+    search = library(titled("together", "Qwertz asdfgh"), titled("apart", "Qwertz of asdfgh"))
+    found = asking(search, '"qwertz asdfgh"')
+    assert (slugs(found), found.exact) == (["together"], 1)
+
+
+def test_without_counts_there_are_hits_and_a_total(mills: Search):
+    found = asking(mills, "qwertz", counted=False)
+    assert (slugs(found), found.total, found.facets) == (["also", "both", "one"], 3, {})
+
+
+def test_counts_are_exact_with_more_sets_of_values_than_are_counted_at_once(library, monkeypatch):
+    codes = ["workwear", "ict-hardware", "furniture-office"]
+    search = library(*(pilot(f"p{number}", sector=codes[: number % 3 + 1]) for number in range(9)))
+    before = asking(search).facets
+    monkeypatch.setattr(facets, "_SETS", 1)
+    assert asking(search).facets == before
+    assert {value.value: value.count for value in before["sector"]}["workwear"] == 9
+
+
+def test_only_what_is_still_open_on_a_day_can_be_asked_for(library):
+    search = library(
+        opportunity("past", closesOn="2026-03-01"),
+        opportunity("today", closesOn="2026-11-22"),
+        opportunity("later", closesOn="2026-12-31"),
+        opportunity("expected", expectedQuarter="2027-Q1", opportunityKind="in-preparation"),
+        opportunity("became", closesOn="2027-01-31", becomes=["pilot/mill"]),
+        pilot("mill"),
+    )
+    assert slugs(asking(search, open_on=date(2026, 11, 22))) == ["expected", "later", "today"]
+    assert slugs(asking(search, open_on=date(2026, 12, 1))) == ["expected", "later"]
+    assert asking(search, open_on=date(2026, 12, 1)).facets["kind"][0].count == 2
+
+
+def test_questions_that_nobody_has_answered_can_be_asked_for(library):
+    legal = {"outputKind": ["legal-qa"], "title": {"nl": "Mag dat?"}, "question": {"nl": "Mag dat?"}}
+    answered = {"answer": {"nl": "Ja."}, "jurisdiction": "BE", "validAsOf": "2026-01"}
+    search = library(
+        Draft("output", "open", TEXT | legal | {"jurisdiction": "BE"}),
+        Draft("output", "answered", TEXT | legal | answered),
+        pilot("mill"),
+    )
+    assert slugs(asking(search, mark=OPEN_QUESTION)) == ["open"]
+
+
+def test_of_equal_records_the_more_recent_comes_first(tools: Tools, tmp_path: Path):
+    drafts = [titled(f"of-{year}", "Qwertz", start=str(year)) for year in (2019, 2024, 2026, 2025)]
+    search = Search(index_of(tmp_path / "index", {"flanders": drafts}, tools), lambda node: {}, lambda: 2026)
+    found = asking(search, "qwertz")
+    assert [hit.slug for hit in found.hits] == ["of-2026", "of-2025", "of-2024", "of-2019"]
