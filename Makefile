@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-all check bench relevance format context interop clean help
+.PHONY: demo test test-all check bench relevance format context lexicon interop clean help
 .DEFAULT_GOAL := help
 
 help:  ## Say what there is to do
@@ -45,6 +45,9 @@ format: $(READY)  ## Format the code
 
 context: $(READY)  ## Write vocab/context/v1.jsonld anew from the shapes
 	$(BIN)/python -m federation.records.jsonld
+
+lexicon: $(READY)  ## Learn vocab/lexicon/learned.csv anew from code lists and records
+	$(BIN)/python -m federation.index.learning $(ARGS)
 
 interop: $(READY)  ## Verify a record with the independent JavaScript libraries (needs node and npm)
 	cd tests/interop && npm ci --silent --no-audit --no-fund

@@ -23,7 +23,7 @@ from typing import Any, Final, TypeVar, TypeVarTuple, Unpack
 
 from federation.errors import Unavailable
 from federation.index.concepts import Concepts
-from federation.index.lexicon import lexicon_files
+from federation.index.lexicon import lexicon_files, query_files
 from federation.records.kinds import Vocabulary
 from federation.records.shacl import Shacl
 from federation.records.shapes import Checks
@@ -57,7 +57,8 @@ class Tools:
 
 def tools_of(vocabulary: Vocabulary) -> Tools:
     """The tools of a vocabulary, made once for as long as its lexicon stays as it is."""
-    files = tuple((path, path.stat().st_mtime_ns) for path in lexicon_files(vocabulary.folder))
+    tables = (*lexicon_files(vocabulary.folder), *query_files(vocabulary.folder))
+    files = tuple((path, path.stat().st_mtime_ns) for path in tables)
     known = _MADE.get(vocabulary.folder)
     if known is None or known[0] != files or known[1].vocabulary is not vocabulary:
         known = _MADE[vocabulary.folder] = (files, Tools(vocabulary))

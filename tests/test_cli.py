@@ -535,6 +535,21 @@ def test_a_value_that_no_filter_has_is_refused_with_the_nearest(procirc: Run, to
     assert "did you mean pilot" in ran.said
 
 
+def test_a_search_can_keep_to_years_and_to_what_is_open(procirc: Run, home: Path, toml: Path):
+    header = HEADER.strip() + ",start\n"
+    row = ",Pilot,Kort,kamp-c,workwear,R3,completed,https://x.be,"
+    rows = f"{header}oud{row}2019\nnieuw{row}2022\n"
+    assert procirc("import", table(home, rows), "--config", toml).code == 0
+
+    def total(*options: str) -> int:
+        return procirc("search", "pilot", *options, "--config", toml, "--json").json["total"]
+
+    assert (total("--from", "2020"), total("--to", "2020"), total("--from", "2019", "--to", "2022")) == (1, 1, 2)
+    assert total("--open") == 0
+    for options in (["--from", "2023", "--to", "2019"], ["--from", "abc"], ["--to", "-1"]):
+        assert procirc("search", "pilot", *options, "--config", toml).code == Exit.USAGE
+
+
 def test_a_search_can_stay_inside_a_community(procirc: Run, home: Path, toml: Path):
     rows = "slug,title@nl,initiativeKind,sector,source\nkring,De kring,project,workwear,https://x.be\n"
     assert procirc("import", table(home, rows, "initiative.csv"), "--config", toml).code == 0

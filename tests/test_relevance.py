@@ -9,6 +9,7 @@ from benchmarks.relevance.collection import collected, topics
 from benchmarks.relevance.measures import average, ndcg, recall, reciprocal_rank
 from benchmarks.relevance.systems import FULL, SYSTEMS, System
 from federation.index.languages import folded_words, is_stop_word
+from federation.index.lexicon import load_learned
 from federation.index.text import TextIndex
 from federation.records.vocabulary import load_vocabulary
 from federation.workers import Tools
@@ -65,7 +66,9 @@ def test_the_search_finds_more_than_any_baseline_and_in_other_languages_too(inde
 
 @pytest.mark.parametrize("name", SETS)
 def test_the_wording_of_topics_is_in_no_code_list_and_no_lexicon(name: str):
-    labels = {(each.language, " ".join(each.folded)) for each in Tools(load_vocabulary()).concepts.labels}
+    vocabulary = load_vocabulary()
+    labels = {(each.language, " ".join(each.folded)) for each in Tools(vocabulary).concepts.labels}
+    labels |= {(each.language, folded_words(each.word)) for each in load_learned(vocabulary.folder)}
     copied = []
     for topic in topics(name):
         words = folded_words(topic.query).split()

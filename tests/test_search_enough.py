@@ -140,3 +140,9 @@ def test_of_equal_records_the_more_recent_comes_first(tools: Tools, tmp_path: Pa
     search = Search(index_of(tmp_path / "index", {"flanders": drafts}, tools), lambda node: {}, lambda: 2026)
     found = asking(search, "qwertz")
     assert [hit.slug for hit in found.hits] == ["of-2026", "of-2025", "of-2024", "of-2019"]
+
+
+def test_a_text_that_names_something_narrower_is_a_reason(library):
+    """Repair lies in longer life, which is asked for; the record is tagged with neither."""
+    found = asking(library(titled("radio", "Reparatie van radio's")), "levensduurverlenging")
+    assert [[each.how for each in hit.because] for hit in found.hits] == [["narrower"]]

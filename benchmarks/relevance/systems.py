@@ -44,6 +44,10 @@ def without_concepts(unit: Unit) -> Unit:
     return replace(unit, linked=tuple(each for each in unit.linked if is_meaning(each.concept)))
 
 
+def without_learned(unit: Unit) -> Unit:
+    return replace(unit, linked=tuple(each for each in unit.linked if not each.learned))
+
+
 def without_both(unit: Unit) -> Unit:
     return replace(unit, linked=())
 
@@ -53,7 +57,7 @@ def without_compounds(unit: Unit) -> Unit:
 
 
 def without_likeness(unit: Unit) -> Unit:
-    sure = tuple(each for each in unit.linked if each.weight == 1.0)
+    sure = tuple(each for each in unit.linked if each.weight == 1.0 or each.learned)
     return replace(_words(unit, lambda word: replace(word, near=())), linked=sure)
 
 
@@ -78,6 +82,7 @@ SYSTEMS: Final[Mapping[str, Change]] = {
     FULL: lambda unit: unit,
     "without concepts of the code lists": without_concepts,
     "without the lexicon": without_lexicon,
+    "without the learned lexicon": without_learned,
     "without either": without_both,
     "without parts of compounds": without_compounds,
     "without look-alikes": without_likeness,
@@ -86,7 +91,13 @@ SYSTEMS: Final[Mapping[str, Change]] = {
     "baseline: concepts only": concepts_only,
 }
 _NAMES: Final = frozenset(
-    {FULL, "without parts of compounds", "without the lexicon", "without concepts of the code lists"}
+    {
+        FULL,
+        "without parts of compounds",
+        "without the lexicon",
+        "without the learned lexicon",
+        "without concepts of the code lists",
+    }
 )
 """Those that also look at names of concepts which several words together look like."""
 

@@ -23,6 +23,7 @@ from federation.records import jsonld
 from federation.records.draft import Draft
 from federation.records.kinds import LANGUAGES, Vocabulary
 from federation.records.values import nearest
+from federation.records.years import FIRST, LAST, Years
 from federation.search import Found, Request, Search
 from federation.terminal import out, progress_bar, show_hits, show_outcome, show_plan
 
@@ -188,6 +189,9 @@ def search(
     community: Annotated[
         str, typer.Option(help="Stay inside a community of practice: its slug, or node/slug of a peer's.")
     ] = "",
+    first: Annotated[int | None, typer.Option("--from", min=FIRST, max=LAST, help="The first year.")] = None,
+    last: Annotated[int | None, typer.Option("--to", min=FIRST, max=LAST, help="The last year.")] = None,
+    open_: Annotated[bool, typer.Option("--open", help="Only opportunities that are open today.")] = False,
     limit: Annotated[int, typer.Option(min=1, max=100)] = 10,
     as_json: JsonOption = False,
 ) -> None:
@@ -195,14 +199,19 @@ def search(
     settings = load(config)
     if language and language not in LANGUAGES:
         raise typer.BadParameter(f"{language!r} is not one of {', '.join(LANGUAGES)}.", param_hint="--lang")
+    years = Years(first, last)
+    if years.backwards:
+        raise typer.BadParameter(f"There is no year from {first} to {last}. Exchange the two.", param_hint="--from")
 
     async def work() -> Found:
         async with node.open_node(settings) as opened:
             await opened.follower.catch_up()
-            filters = _filters(where or [], opened.search)
+            filters = years.narrow(_filters(where or [], opened.search))
             known = Communities(opened.store, opened.search, opened.workers.tools.vocabulary)
             scope = (await known.named(community)).scope if community else None
-            wanted = Request(text, language or settings.language, filters, limit=limit, scope=scope)
+            today = opened.clock().date() if open_ else None
+            spoken = language or settings.language
+            wanted = Request(text, spoken, filters, limit=limit, scope=scope, open_on=today)
             return await opened.search.search(wanted)
 
     show_hits(run(work()), as_json)

@@ -25,7 +25,7 @@ from federation.index.languages import (
     is_stop_word,
     stem,
 )
-from federation.index.lexicon import BASE, load_lexicon
+from federation.index.lexicon import BASE, learned_meanings, load_lexicon
 from federation.records.kinds import Vocabulary, in_language
 
 LONGEST: Final = 6
@@ -248,6 +248,7 @@ class Concepts:
     def warm(self, languages: Iterable[str] = ()) -> None:
         """Analyse every label now, and for searchers in some languages, so that the first does not wait for it."""
         _ = self._reach, self._pairs, self._narrower, self.facets, self.broader_terms, self._completing, self._said
+        _ = self.learned
         for rules in {analysed_as(each) for each in languages}:
             self._telling(rules)
             self._alike(rules)
@@ -317,6 +318,11 @@ class Concepts:
     def told_by(self, form: str, language: str) -> tuple[tuple[str, float], ...]:
         """Concepts that a stem points to although it is only a part of their names, and how surely."""
         return self._telling(analysed_as(language)).get(form, ())
+
+    @cached_property
+    def learned(self) -> Mapping[tuple[str, str], tuple[tuple[str, float], ...]]:
+        """By language and stem: what the parallel texts show words to mean that nobody says the meaning of."""
+        return learned_meanings(self.vocabulary.folder, self.numbers, self.named_by)
 
     def _alike(self, rules: str) -> tuple[Alike, Mapping[str, tuple[str, ...]]]:
         """The labels of a language as folded text, to be asked for those that look like one, and their concepts."""

@@ -101,8 +101,9 @@ class Explainer:
         self._every = list(_every((*units, *names)))
         self._number = {id(unit): number for number, unit in enumerate(self._every)}
         """By identity: to hash a unit is to hash all its words."""
-        self._wanted = {iri for unit in self._every for iri in unit.concepts}
-        self._narrower = {iri: self._concepts.narrower(iri) for iri in self._wanted}
+        asked = {iri for unit in self._every for iri in unit.concepts}
+        self._narrower = {iri: self._concepts.narrower(iri) for iri in asked}
+        self._wanted = asked.union(*self._narrower.values())
         self._stems: dict[str, list[_Place]] = {}
         self._folded: dict[str, list[_Place]] = {}
         for number, unit in enumerate(self._every):
@@ -248,9 +249,9 @@ class Explainer:
 
     def _shown_language(self, display: Mapping[str, Any], found: _Found) -> str:
         """The reader's language where there is a text in it; else one in which the query matched."""
-        if self._language in display["title"] or not found.said:
+        said = {tag: "" for tag, some in found.said.items() if some}
+        if self._language in display["title"] or not said:
             return self._language
-        said = dict.fromkeys(found.said, "")
         return in_language({tag: "" for tag in display["title"] if tag in said} or said, self._language)[0]
 
     def _spans(self, text: str, display: Mapping[str, Any], tag: str, found: _Found) -> list[Span]:

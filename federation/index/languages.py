@@ -50,15 +50,18 @@ _STOP: Final = {
         "dieses doch du durch ein eine einem einen einer eines er es für gegen hat haben hier ich ihr im in ist kann "
         "kein keine man mehr mein mit nach nicht noch nur ob oder ohne sein sich sie sind so über um und uns unter "
         "vom von vor war was wie wir wird werden wo zu zum zur",
-        "da": "af alle at blev blive bliver da de dem den denne der deres det dette dig din dog du efter eller en end "
+        "da": "af alle andet andre at "
+        "blev blive bliver da de dem den denne der deres det dette dig din dog du efter eller en end "
         "er et for fra få får ham han har have hendes her hos hun hvad hvem hver hvis hvor hvordan i ikke ind ingen "
         "ja jeg kan kunne man med mere mig min mod ned nej nogle nok nu når og også om op os over på på se sig sin "
         "skal som så til uden ud under var ved vi vil være været",
-        "sv": "alla att av blev bli blir de dem den denna deras dess det detta dig din du då där efter ej eller en er "
+        "sv": "alla andra annat att av "
+        "blev bli blir de dem den denna deras dess det detta dig din du då där efter ej eller en er "
         "ett från för ha hade han har hon hos hur i icke inga inte jag kan kunde man med men mer mig min mot mycket "
         "ni nu när någon något och om oss på samma sedan sig sin ska skall som så till under upp ut utan vad var vara "
         "vem vi vid vilka vill är än åt över",
-        "nb": "alle at av ble bli blir da de deg dem den denne der deres det dette di din du eller en enn er et ett "
+        "nb": "alle andre annet at av "
+        "ble bli blir da de deg dem den denne der deres det dette di din du eller en enn er et ett "
         "etter for fra før få får ha hadde han har hun hva hvem hver hvis hvor hvordan i ikke ingen inn ja jeg kan "
         "kunne man med meg men mer min mot ned nei noe noen nok nå når og også om opp oss over på samme seg selv sin "
         "skal som så til uten ut under var ved vi vil være vært",
@@ -89,7 +92,9 @@ def fold(word: str) -> str:
     lowered = word.casefold().translate(_LETTERS)
     if lowered.isascii():
         return lowered
-    return "".join(c for c in unicodedata.normalize("NFKD", lowered) if not unicodedata.combining(c))
+    plain = "".join(c for c in unicodedata.normalize("NFKD", lowered) if not unicodedata.combining(c))
+    # Letters of mathematics have no case until they are plain ones.
+    return plain.casefold().translate(_LETTERS)
 
 
 _own = threading.local()

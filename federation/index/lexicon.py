@@ -4,22 +4,31 @@ A row of a table in ``vocab/lexicon/`` is one meaning, a cell the words and phra
 separated by ``|``. Search treats a meaning as a concept that nobody tags: words lead to it and from it, never
 to each other. ``~`` behind a word says that it is too general, or means too much else, to say what a text is
 about: it then leads a query to the meaning, and no text.
+
+Beside the tables lie ``learned.csv``, which ``federation.index.learning`` writes and only queries use, and
+``refused.csv``, with what is not to be learned.
 """
 
 from __future__ import annotations
 
 import csv
+import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from federation.errors import Misconfigured
+from federation.index.languages import stem
 from federation.records.kinds import LANGUAGES
 
 FOLDER: Final = "lexicon"
 BASE: Final = "https://w3id.org/procirc/lexicon/"
+_ROOT: Final = "https://w3id.org/procirc/"
+"""What is left out of the addresses of concepts in the two tables of single words."""
+_LEARNED: Final = "learned.csv"
+_REFUSED: Final = "refused.csv"
 _GENERAL: Final = "~"
 _COLUMNS: Final = ["id", *LANGUAGES]
 _NAME: Final = re.compile(r"[\w-]+")
@@ -46,9 +55,23 @@ class Meaning:
         return {language: some[0].text for language, some in self.entries.items()}
 
 
+class Association(NamedTuple):
+    """A word of a language, a concept that it means, and how probably."""
+
+    language: str
+    word: str
+    concept: str
+    probability: float
+
+
 def lexicon_files(folder: Path) -> list[Path]:
-    """The tables of a vocabulary's lexicon, in a fixed order."""
-    return sorted((folder / FOLDER).glob("*.csv"))
+    """The tables of a vocabulary's lexicon by which records are indexed, in a fixed order."""
+    return [path for path in sorted((folder / FOLDER).glob("*.csv")) if path.name not in (_LEARNED, _REFUSED)]
+
+
+def query_files(folder: Path) -> list[Path]:
+    """The tables that only queries are read by, as far as there are any."""
+    return [path for path in (folder / FOLDER / _LEARNED, folder / FOLDER / _REFUSED) if path.exists()]
 
 
 def load_lexicon(folder: Path) -> list[Meaning]:
@@ -89,3 +112,85 @@ def _read(path: Path) -> Iterator[Meaning]:
 def _entries(cell: str) -> tuple[Entry, ...]:
     texts = (each.strip() for each in cell.split("|"))
     return tuple(Entry(text.rstrip(_GENERAL).strip(), text.endswith(_GENERAL)) for text in texts if text.strip("~ "))
+
+
+# Single words
+
+
+def learned_path(folder: Path) -> Path:
+    """Where a vocabulary's learned associations are kept."""
+    return folder / FOLDER / _LEARNED
+
+
+def load_learned(folder: Path) -> list[Association]:
+    """The learned associations of a vocabulary, as they are written. Raises Misconfigured naming file and line."""
+    found = []
+    for place, (language, word, concept, probability) in _rows(learned_path(folder), Association._fields):
+        try:
+            likely = float(probability)
+        except ValueError:
+            likely = 0.0
+        if not 0 < likely <= 1:
+            raise Misconfigured(f"{place}: a probability is a number above 0, and 1 at most.")
+        found.append(Association(language, word, _address(concept), likely))
+    return found
+
+
+def load_refused(folder: Path) -> frozenset[tuple[str, str, str]]:
+    """Language, stem and concept of what is not to be learned. Raises Misconfigured naming file and line."""
+    rows = _rows(folder / FOLDER / _REFUSED, Association._fields[:3])
+    return frozenset((language, stem(word, language), _address(concept)) for _, (language, word, concept) in rows)
+
+
+def learned_csv(associations: Iterable[Association]) -> bytes:
+    """The table of learned associations as it is kept."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(Association._fields)
+    for language, word, concept, probability in associations:
+        table.writerow([language, word, concept.removeprefix(_ROOT), f"{probability:.2f}"])
+    return text.getvalue().encode()
+
+
+def learned_meanings(
+    folder: Path, concepts: Container[str], names: Callable[[tuple[str, ...], str], Sequence[str]]
+) -> Mapping[tuple[str, str], tuple[tuple[str, float], ...]]:
+    """By language and stem: the concepts that words were learned to mean, and how probably.
+
+    What somebody wrote is believed before what was learned: a word is passed over where it names a concept now
+    (``names``), and a meaning that was refused or is none of the ``concepts`` any more.
+    """
+    refused = load_refused(folder)
+    found: dict[tuple[str, str], tuple[tuple[str, float], ...]] = {}
+    for language, word, concept, probability in load_learned(folder):
+        form = stem(word, language)
+        if concept in concepts and not names((form,), language) and (language, form, concept) not in refused:
+            found[language, form] = (*found.get((language, form), ()), (concept, probability))
+    return found
+
+
+def _address(concept: str) -> str:
+    return concept if "://" in concept else _ROOT + concept
+
+
+def _rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+    """Place and cells of each row of a table that need not be there. Raises Misconfigured."""
+    if not path.exists():
+        return
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        table = csv.reader(file, strict=True)
+        try:
+            if next(table, None) != list(columns):
+                raise Misconfigured(f"{path.name}, line 1: the columns must be {', '.join(columns)}.")
+            for row in filter(None, table):
+                place = f"{path.name}, line {table.line_num}"
+                cells = [each.strip() for each in row]
+                if len(cells) != len(columns) or not all(cells) or cells[0] not in LANGUAGES:
+                    raise Misconfigured(
+                        f"{place}: a row has {', '.join(columns)}, with one of {', '.join(LANGUAGES)} for the language."
+                    )
+                yield place, cells
+        except UnicodeDecodeError as error:
+            raise Misconfigured(f"{path.name}: the table is not saved as UTF-8.") from error
+        except csv.Error as error:
+            raise Misconfigured(f"{path.name}, line {table.line_num}: {error}.") from error

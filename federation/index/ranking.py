@@ -26,6 +26,8 @@ WITHIN: Final = 0.75
 """A concept that is named by some words of a longer name only, or by a part of a compound."""
 TOLD: Final = 1.6
 """A concept in whose name the word stands, times how few others have it."""
+LEARNED: Final = 0.5
+"""A concept that a word was learned to mean, times how probably."""
 FOREIGN: Final = 0.6
 """A concept that a word names in another language than the searcher's, where that one does not know it."""
 TIE: Final = 0.2
@@ -37,6 +39,8 @@ ALIKE_LABEL: Final = 0.59
 
 LIFTS: Final = (("results", "measured", 0.6), ("kind", "lesson", 0.3))
 """What is added to the score of a record with a value of a facet."""
+RECENT: Final = (0.15, 0.1, 0.05)
+"""What is added for this year, the last and the one before."""
 
 ENOUGH: Final = 100
 """Records that surely have every word or phrase of a query; with fewer, those are found too that may have some."""

@@ -19,7 +19,8 @@ from federation.index.languages import ANALYSED, WORD, Word, analysed_as, fold, 
 
 MAX_TEXT: Final = 400
 """Characters of a query that are read; the rest is left out."""
-MAX_UNITS: Final = 24
+MAX_UNITS: Final = 12
+"""Words and phrases that are looked for; whoever pastes more wants what the first are about."""
 _NEAREST: Final = 6
 """Words of the records that a word may look like."""
 _LABELS: Final = 6
@@ -58,6 +59,8 @@ class Linked:
 
     concept: str
     weight: float
+    learned: bool = False
+    """Whether nothing but the parallel texts says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +130,13 @@ class Understanding:
         surfaces = [text[word.start : word.end] for word in plain]
         spotted = self._spotted(text, plain)
         units: list[Unit] = []
+        said: set[tuple[str, ...]] = set()
         at = 0
         while at < len(plain) and len(units) < MAX_UNITS:
             last = max((each.last for each in spotted if each.first == at), default=at + 1)
-            if last > at + 1 or not is_stop_word(surfaces[at], self._language):
+            words = tuple(word.folded for word in plain[at:last])
+            if words not in said and (last > at + 1 or not is_stop_word(surfaces[at], self._language)):
+                said.add(words)
                 units.append(self._unit(plain, surfaces, at, last, spotted))
             at = last
         if not units:
@@ -163,7 +169,14 @@ class Understanding:
         if not linked and not inner:
             for form in sorted(plain.folded):
                 _add(linked, self._concepts.like(form, self._language, least=ranking.ALIKE_LABEL, most=_LABELS))
-        return Unit((plain,), _ordered(linked), inner, name=not known)
+        return Unit((plain,), (*_ordered(linked), *self._learned(plain.stems, linked)), inner, name=not known)
+
+    def _learned(self, stems: Iterable[str], linked: Mapping[str, float]) -> Iterator[Linked]:
+        """What a word was learned to mean, where nothing else leads to it; faint, and so behind all others."""
+        found: dict[str, float] = {}
+        for form in sorted(stems):
+            _add(found, self._concepts.learned.get((self._rules, form), ()))
+        return (Linked(iri, likely * ranking.LEARNED, True) for iri, likely in found.items() if iri not in linked)
 
     def _parts(self, surface: str) -> Iterator[Unit]:
         """The parts of a compound, each as it was typed."""

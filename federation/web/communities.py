@@ -16,7 +16,7 @@ from federation.index.explanation import plain_text
 from federation.records.canonical import PC
 from federation.records.kinds import Texts, Vocabulary, in_language
 from federation.search import Hit
-from federation.web import notices, pages, records, search, standing
+from federation.web import asked, notices, pages, records, search, standing
 from federation.web.keys import CLOCK, CONFIG, SEARCH, STORE, WORKERS
 from federation.web.locale import Language
 
@@ -48,7 +48,7 @@ async def listing(request: web.Request) -> web.Response:
     language = pages.language_of(request)
     vocabulary = request.app[WORKERS].tools.vocabulary
     context = {
-        "communities": await search.communities(request).every(),
+        "communities": await asked.communities(request).every(),
         "in_language": in_language,
         "abstract": vocabulary.fields["abstract"].path,
         "sort_of": lambda community: _sort(community, vocabulary, language),
@@ -131,7 +131,7 @@ async def api(request: web.Request) -> web.Response:
 
 async def _asked_for(request: web.Request) -> Community:
     name = "/".join(part for part in (request.match_info.get("node"), request.match_info["slug"]) if part)
-    known = search.communities(request)
+    known = asked.communities(request)
     found = await known.find(name)
     if found is None:
         fault = await known.unknown(name)
@@ -140,7 +140,7 @@ async def _asked_for(request: web.Request) -> Community:
 
 
 async def _content(request: web.Request, community: Community) -> _Content:
-    known, language = search.communities(request), pages.language_of(request).tag
+    known, language = asked.communities(request), pages.language_of(request).tag
     today = request.app[CLOCK]().date()
     return _Content(
         *await asyncio.gather(

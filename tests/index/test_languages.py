@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from federation.index.languages import (
@@ -92,6 +92,7 @@ def test_letters_of_the_neighbours_fold_alike():
 
 
 @given(st.text(max_size=40))
+@example("𝚨")
 def test_folding_again_changes_nothing(text: str):
     assert fold(fold(text)) == fold(text)
 

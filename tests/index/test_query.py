@@ -259,3 +259,8 @@ def test_any_text_and_any_filter_make_a_query(concepts: Concepts, schema, text: 
     reading = Understanding(concepts, Alike(["molen", fold(text)]), language)
     units = reading.units(asked.text)
     assert build(units, reading.names(units), asked, Within({"kind": (value,)}), language, schema, concepts)
+
+
+def test_a_word_that_is_typed_twice_is_looked_for_once(concepts: Concepts):
+    reading = Understanding(concepts, Alike(), "nl")
+    assert [unit.surface for unit in reading.units("molen Molen sluis molen")] == ["molen", "sluis"]

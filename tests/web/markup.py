@@ -61,5 +61,14 @@ class Page(HTMLParser):
         return found[0]
 
     @property
+    def strange_scripts(self) -> list[Element]:
+        """Scripts that are no file of the node itself."""
+        return [
+            each
+            for each in self.all("script")
+            if each.text.strip() or not each.attributes.get("src", "").startswith("/static/")
+        ]
+
+    @property
     def links(self) -> list[str]:
         return [each.attributes.get("href", "") for each in self.all("a")]

@@ -13,6 +13,7 @@ from babel.messages.pofile import read_po
 from federation.errors import FederationError
 from federation.exchange.workbook import TEXTS as WORKBOOK
 from federation.records.kinds import LANGUAGES
+from federation.web.asked import TEXTS as ASKED
 from federation.web.locale import FOLDER, Locales
 from federation.web.notices import TEXTS as NOTICES
 from federation.web.pages import FOLDER as PAGES
@@ -33,7 +34,11 @@ def messages() -> list[str | tuple[str, str]]:
         {"**.html": {"trim_blocks": "true", "lstrip_blocks": "true", "silent": "false"}},
     )
     titles = [error.title for error in family(FederationError) if error.fault_of != "peer"]
-    return list(dict.fromkeys([*(message for _, _, message, _, _ in found), *titles, *WORKBOOK, *NOTICES.values()]))
+    return list(
+        dict.fromkeys(
+            [*(message for _, _, message, _, _ in found), *titles, *WORKBOOK, *NOTICES.values(), *ASKED.values()]
+        )
+    )
 
 
 def family(error: type[FederationError]) -> list[type[FederationError]]:

@@ -68,6 +68,8 @@ EVERY = [
 def test_every_answer_carries_the_safety_headers(site: Site, path: str, accept: str):
     headers = site.get(path, accept=accept).headers
     assert "default-src 'none'" in headers["Content-Security-Policy"]
+    assert "script-src 'self'; connect-src 'self'" in headers["Content-Security-Policy"]
+    assert "unsafe" not in headers["Content-Security-Policy"]
     assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Referrer-Policy"] == "no-referrer"

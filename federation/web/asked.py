@@ -1,0 +1,223 @@
+"""What a search over HTTP asks for: its parameters as they are read, what is wrong with them, and where to go from it.
+
+A program is told every fault and gets no answer; on the page what is wrong is left aside, and the page says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from aiohttp import web
+
+from federation.communities import Communities, Community
+from federation.errors import Fault, InvalidRequest
+from federation.index.facets import FacetValue
+from federation.records.values import suggestion
+from federation.records.years import FIRST, LAST, YEAR, Years, year_of
+from federation.search import MAX_LIMIT, MAX_OFFSET, Request
+from federation.web import pages
+from federation.web.keys import CLOCK, LOCALES, SEARCH, STORE, WORKERS
+from federation.web.locale import Language
+
+PAGE_SIZE: Final = 20
+TEXTS: Final = {
+    "year": "“{value}” is not a year from {first} to {last}. Write it with four digits, such as 2021.",
+    "years": "There is no year from {first} to {last}. Exchange the two, or leave one out.",
+    "open": "“{value}” is neither “true” nor “false”. Write open=true for open opportunities, or leave it out.",
+}
+"""What may be wrong with a parameter, and what to do about it."""
+_OF_API: Final = ("q", "lang", "limit", "offset", "community", "from", "to", "open")
+_LONGEST: Final = 200
+"""Characters of a name or value that are looked at."""
+_SHOWN: Final = 40
+"""Characters of a wrong value that are repeated."""
+_RANKED: Final = "rank"
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """The community that somebody searches in: as it was asked for, and none where this node does not know it."""
+
+    asked: str = ""
+    community: Community | None = None
+    near: tuple[str, ...] = ()
+    """Names of communities that are perhaps meant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A search as its parameters say it; ``faults`` are those of the parameters that were left aside."""
+
+    text: str
+    language: Language
+    by_hand: str
+    """The language as it was chosen by hand."""
+    filters: Mapping[str, tuple[str, ...]]
+    years: Years
+    open: bool
+    """Only what can still be taken part in."""
+    ranked: bool
+    """One list by rank, where the page would show groups."""
+    inside: Inside
+    faults: tuple[Fault, ...] = ()
+
+    @property
+    def anything(self) -> bool:
+        """Whether anything was asked for at all."""
+        return bool(self.text or self.filters or self.years or self.open or self.inside.asked)
+
+    @property
+    def choices(self) -> int:
+        """How many choices narrow the search down, besides its words and the community."""
+        return sum(map(len, self.filters.values())) + bool(self.years) + self.open
+
+    def request(self, today: date, *, limit: int = PAGE_SIZE, offset: int = 0) -> Request:
+        """The search for the index."""
+        community = self.inside.community
+        return Request(
+            self.text,
+            self.language.tag,
+            self.years.narrow(self.filters),
+            limit=limit,
+            offset=offset,
+            scope=community.scope if community else None,
+            open_on=today if self.open else None,
+        )
+
+    def shown(self, facets: Mapping[str, tuple[FacetValue, ...]]) -> dict[str, tuple[FacetValue, ...]]:
+        """Facets as they answer what was asked: of the years only those within the range, and chosen ones."""
+        found = dict(facets)
+        if self.years and YEAR in found:
+            chosen = self.filters.get(YEAR, ())
+            counts = {each.value: each.count for each in found[YEAR] if each.count and each.value in self.years}
+            years = sorted({*counts, *chosen}, reverse=True)
+            found[YEAR] = tuple(FacetValue(each, each, counts.get(each, 0), each in chosen) for each in years)
+        return found
+
+    # Where to go from here
+
+    def pairs(self, *without: str) -> list[tuple[str, str]]:
+        """The parameters that say this search again, but for some."""
+        return [(name, value) for name, value in self._pairs() if value and name not in without]
+
+    def _pairs(self) -> Iterator[tuple[str, str]]:
+        yield "q", self.text
+        yield "lang", self.by_hand
+        yield "community", self.inside.community.name if self.inside.community else ""
+        yield from ((name, value) for name, values in self.filters.items() for value in values)
+        yield "from", str(self.years.first or "")
+        yield "to", str(self.years.last or "")
+        yield "open", "true" if self.open else ""
+        yield "order", _RANKED if self.ranked else ""
+
+    def address(self, *without: str, **other: str) -> str:
+        """The address of this search without some parameters and with others."""
+        pairs = [*self.pairs(*without, *other), *other.items()]
+        return f"/search?{urlencode(pairs)}" if pairs else "/search"
+
+    def toggled(self, name: str, value: str) -> str:
+        """The address of this search with one facet value chosen, or no longer chosen."""
+        pairs = self.pairs()
+        pairs = [each for each in pairs if each != (name, value)] if (name, value) in pairs else [*pairs, (name, value)]
+        return f"/search?{urlencode(pairs)}" if pairs else "/search"
+
+
+async def read(request: web.Request) -> Asked:
+    """What a request asks for; wrong parameters are left aside and named in ``faults``."""
+    query, language = request.query, pages.language_of(request)
+    faults: list[Fault] = []
+    years = Years(*(_year(request, name, faults) for name in ("from", "to")))
+    if years.backwards:
+        faults.append(_fault(request, "years", "to", first=str(years.first), last=str(years.last)))
+        years = Years()
+    if query.get("open", "") not in ("", "true", "false"):
+        faults.append(_fault(request, "open", "open", value=query["open"]))
+    return Asked(
+        text=query.get("q", ""),
+        language=language,
+        by_hand=query.get("lang", ""),
+        filters=_filters(request),
+        years=years,
+        open=query.get("open") == "true",
+        ranked=query.get("order") == _RANKED,
+        inside=await _inside(request),
+        faults=tuple(faults),
+    )
+
+
+async def read_strictly(request: web.Request) -> tuple[Asked, Request]:
+    """What a program asks for. Raises InvalidRequest, naming every fault at once."""
+    asked = await read(request)
+    faults: list[Fault] = []
+    known = [*_OF_API, *request.app[SEARCH].facets]
+    for name in request.query:
+        if name not in known:
+            hint = suggestion(name, known, f"Known ones are {', '.join(known)}.")
+            faults.append(Fault(f"There is no parameter {name[:60]!r}.", hint, field=name[:60]))
+    faults += asked.faults
+    limit = _number(request, "limit", PAGE_SIZE, MAX_LIMIT, faults)
+    offset = _number(request, "offset", 0, MAX_OFFSET, faults)
+    if asked.inside.asked and asked.inside.community is None:
+        faults.append(await communities(request).unknown(request.query["community"]))
+    if faults:
+        raise InvalidRequest("The search cannot be understood.", faults=faults)
+    return asked, asked.request(today(request), limit=limit, offset=offset)
+
+
+def today(request: web.Request) -> date:
+    """The day of a request."""
+    return request.app[CLOCK]().date()
+
+
+def communities(request: web.Request) -> Communities:
+    """The communities this node knows."""
+    return Communities(request.app[STORE], request.app[SEARCH], request.app[WORKERS].tools.vocabulary)
+
+
+def _filters(request: web.Request) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for name in request.app[SEARCH].facets:
+        values = tuple(dict.fromkeys(value[:_LONGEST] for value in request.query.getall(name, []) if value))
+        if values:
+            found[name] = values[:50]
+    return found
+
+
+async def _inside(request: web.Request) -> Inside:
+    name = request.query.get("community", "")[:_LONGEST]
+    if not name:
+        return Inside()
+    known = communities(request)
+    found = await known.find(name)
+    return Inside(name, found, () if found else await known.near(name))
+
+
+def _year(request: web.Request, name: str, faults: list[Fault]) -> int | None:
+    text = request.query.get(name, "")
+    year = year_of(text)
+    if text and year is None:
+        faults.append(_fault(request, "year", name, value=text, first=str(FIRST), last=str(LAST)))
+    return year
+
+
+def _number(request: web.Request, name: str, default: int, most: int, faults: list[Fault]) -> int:
+    text = request.query.get(name, "")
+    if not text:
+        return default
+    if text.isascii() and text.isdecimal() and len(text) < 9 and int(text) <= most:
+        return int(text)
+    faults.append(Fault(f"{text[:_SHOWN]!r} is not a number from 0 to {most}.", field=name))
+    return default
+
+
+def _fault(request: web.Request, key: str, field: str, **values: str) -> Fault:
+    """A fault in every language of the node. The first full stop ends the message: a value must not bring one."""
+    told = {name: value[:_SHOWN].replace(". ", " ") for name, value in values.items()}
+    languages: Mapping[str, Any] = request.app[LOCALES].languages
+    texts = {tag: language.text(TEXTS[key]).format(**told) for tag, language in languages.items()}
+    message, _, remedy = TEXTS[key].format(**told).partition(". ")
+    return Fault(f"{message}.", remedy, field, translations=texts)
