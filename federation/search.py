@@ -140,15 +140,15 @@ class Search:
 
     def _search(self, request: Request) -> Found:
         started = time.perf_counter()
-        plan = self._plan(request)
+        plan = self._plan(request, strict=True)
         # tantivy works without Python's lock, so hits and counts are really made side by side.
         with ThreadPoolExecutor(1) as beside:
             counting = beside.submit(self._counts, plan)
             result = self._ranked(plan)
             exact = total(result)
             if plan.strict and not self._suffices(plan, exact):
-                plan = replace(plan, strict=False)
                 counting.cancel()
+                plan = self._plan(request, strict=False)
                 counting = beside.submit(self._counts, plan)
                 result = self._ranked(plan)
             hits = tuple(self._hits(plan, result))
@@ -167,13 +167,14 @@ class Search:
             suggestion=plan.suggestion,
         )
 
-    def _plan(self, request: Request) -> _Plan:
+    def _plan(self, request: Request, *, strict: bool) -> _Plan:
         asked = Asked.read(request.text)
-        reading = Understanding(self._index.concepts, self._index.words, request.language)
+        reading = Understanding(self._index.concepts, self._index.words, request.language, sure=strict)
         units = reading.units(asked.text)
         searcher = self._index.searcher()
         suggestion = corrected(request.text, units, lambda word: self._stands(word, searcher))
-        return _Plan(request, asked, units, reading.names(units), suggestion, bool(units), searcher)
+        names = [] if strict else reading.names(units)
+        return _Plan(request, asked, units, names, suggestion, strict and bool(units), searcher)
 
     def _suffices(self, plan: _Plan, found: int) -> bool:
         """Whether enough records surely have every word.

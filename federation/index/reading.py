@@ -118,7 +118,9 @@ def restored(text: str, language: str) -> str:
 class Understanding:
     """Reads queries in one language, with the concepts and the words of the records there are."""
 
-    def __init__(self, concepts: Concepts, known: Alike, language: str) -> None:
+    def __init__(self, concepts: Concepts, known: Alike, language: str, *, sure: bool = False) -> None:
+        """``sure`` leaves out what a word may perhaps mean besides a concept that it names for sure."""
+        self._sure = sure
         self._concepts = concepts
         self._known = known
         self._language = language
@@ -151,12 +153,17 @@ class Understanding:
         linked = dict.fromkeys((iri for each in whole for iri in each.concepts), 1.0)
         if last == at + 1:
             return self._single(plain[at], surfaces[at], linked)
+        if self._sure and linked:
+            words = tuple(self._word(plain[each], surfaces[each], near=False) for each in range(at, last))
+            return Unit(words, _ordered(linked))
         members = [each for each in range(at, last) if not is_stop_word(surfaces[each], self._language)]
         inner = tuple(self._unit(plain, surfaces, each, each + 1, spotted) for each in members)
         words = tuple(self._word(plain[each], surfaces[each]) for each in range(at, last))
         return Unit(words, _ordered(linked), inner)
 
     def _single(self, word: Word, surface: str, linked: dict[str, float]) -> Unit:
+        if self._sure and linked:
+            return Unit((self._word(word, surface, near=False),), _ordered(linked))
         inner = tuple(self._parts(surface if word.parts else restored(surface, self._language)))
         plain = self._word(word, surface)
         known = bool(linked or inner) or self._concepts.splitter.knows(word.folded, self._rules)
@@ -219,17 +226,16 @@ class Understanding:
                 found += self._concepts.spot(words, self._language)
         return found
 
-    def _word(self, word: Word, surface: str) -> QueryWord:
+    def _word(self, word: Word, surface: str, *, near: bool = True) -> QueryWord:
         again = restored(surface, self._language)
         folded = {word.folded, fold(again)}
         stems = {word.stem, stem(again, self._rules)}
-        near: dict[str, float] = {}
-        if len(word.folded) > 4:
-            for form in folded:
-                for text, alike in self._known.like(form, least=ranking.ALIKE, most=_NEAREST + 1):
-                    if text not in folded:
-                        near[text] = max(alike, near.get(text, 0.0))
-        nearest = sorted(near.items(), key=lambda pair: (-pair[1], pair[0]))[:_NEAREST]
+        like: dict[str, float] = {}
+        for form in folded if near and len(word.folded) > 4 else ():
+            for text, alike in self._known.like(form, least=ranking.ALIKE, most=_NEAREST + 1):
+                if text not in folded:
+                    like[text] = max(alike, like.get(text, 0.0))
+        nearest = sorted(like.items(), key=lambda pair: (-pair[1], pair[0]))[:_NEAREST]
         return QueryWord(surface, frozenset(folded), frozenset(stems), tuple(nearest))
 
 
