@@ -42,7 +42,7 @@ LIFTS: Final = (("results", "measured", 0.6), ("kind", "lesson", 0.3))
 RECENT: Final = (0.15, 0.1, 0.05)
 """What is added for this year, the last and the one before."""
 
-ENOUGH: Final = 100
+ENOUGH: Final = 500
 """Records that surely have every word or phrase of a query; with fewer, those are found too that may have some."""
 
 
