@@ -107,7 +107,6 @@ class _Plan:
     units: Sequence[Unit]
     names: Sequence[Unit]
     """Concepts that several words together look like."""
-    suggestion: str
     strict: bool
     """Whether only records are found that surely have every word."""
     searcher: tantivy.Searcher
@@ -164,25 +163,23 @@ class Search:
             took_ms=round((time.perf_counter() - started) * 1000, 2),
             concepts=tuple(self._understood(plan.units, request.language)),
             exact=exact,
-            suggestion=plan.suggestion,
+            suggestion=corrected(request.text, plan.units, lambda word: self._stands(word, plan.searcher)),
         )
 
     def _plan(self, request: Request, *, strict: bool) -> _Plan:
         asked = Asked.read(request.text)
         reading = Understanding(self._index.concepts, self._index.words, request.language, sure=strict)
         units = reading.units(asked.text)
-        searcher = self._index.searcher()
-        suggestion = corrected(request.text, units, lambda word: self._stands(word, searcher))
         names = [] if strict else reading.names(units)
-        return _Plan(request, asked, units, names, suggestion, strict and bool(units), searcher)
+        return _Plan(request, asked, units, names, strict and bool(units), self._index.searcher())
 
     def _suffices(self, plan: _Plan, found: int) -> bool:
         """Whether enough records surely have every word.
 
-        Told without the filters: choosing one must not bring records that were not counted before.
+        Told without what can be chosen: choosing it must not bring records that were not counted before.
         """
-        if found < ranking.ENOUGH and plan.request.filters:
-            everywhere = replace(plan, request=replace(plan.request, filters={}))
+        if found < ranking.ENOUGH and (plan.request.filters or plan.request.open_on):
+            everywhere = replace(plan, request=replace(plan.request, filters={}, open_on=None))
             found = total(plan.searcher.search(self._query(everywhere, scored=False), 1, True))
         return found >= ranking.ENOUGH
 

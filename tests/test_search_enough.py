@@ -80,6 +80,17 @@ def test_a_filter_does_not_bring_records_that_were_not_found_before(mills: Searc
             assert found.total == value.count, (name, value)
 
 
+def test_neither_does_asking_for_what_is_open(library, monkeypatch):
+    monkeypatch.setattr(ranking, "ENOUGH", 2)
+    search = library(
+        titled("mill", "Qwertz asdfgh"),
+        opportunity("both", title={"nl": "Qwertz asdfgh"}, closesOn="2026-12-31"),
+        opportunity("one", title={"nl": "Qwertz"}, closesOn="2026-12-31"),
+    )
+    assert slugs(asking(search, "qwertz asdfgh")) == ["both", "mill"]
+    assert slugs(asking(search, "qwertz asdfgh", open_on=date(2026, 11, 22))) == ["both"]
+
+
 def test_words_that_only_look_like_one_that_nobody_has_are_not_sure(library):
     found = asking(library(titled("mill", "Qwertzuiop")), "qwertzuiob")
     assert (found.total, found.exact) == (1, 0)

@@ -83,25 +83,30 @@ def _read(path: Path) -> Iterator[Meaning]:
     if not _NAME.fullmatch(path.stem):
         raise Misconfigured(f"{path.name}: the name of a table of the lexicon has letters, digits and hyphens only.")
     seen: set[str] = set()
+    for place, (name, *cells) in _table(path, _COLUMNS):
+        if not _NAME.fullmatch(name) or len(cells) != len(LANGUAGES):
+            raise Misconfigured(
+                f"{place}: a row has {len(_COLUMNS)} columns, and an id of letters, digits and hyphens."
+            )
+        if name in seen:
+            raise Misconfigured(f"{place}: {name!r} occurs twice.")
+        seen.add(name)
+        entries = {tag: _entries(cell) for tag, cell in zip(LANGUAGES, cells, strict=True)}
+        yield Meaning(f"{BASE}{path.stem}/{name}", {tag: some for tag, some in entries.items() if some})
+
+
+def _table(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+    """Place and cells of each row of a table with certain columns. Raises Misconfigured naming file and line."""
     line = 0
     with path.open(encoding="utf-8-sig", newline="") as file:
         table = csv.reader(file, strict=True)
         try:
-            if next(table, None) != _COLUMNS:
-                raise Misconfigured(f"{path.name}, line 1: the columns must be {', '.join(_COLUMNS)}.")
+            if next(table, None) != list(columns):
+                raise Misconfigured(f"{path.name}, line 1: the columns must be {', '.join(columns)}.")
             line = 1
-            for name, *cells in filter(None, table):
+            for row in filter(None, table):
                 line = table.line_num
-                place = f"{path.name}, line {line}"
-                if not _NAME.fullmatch(name) or len(cells) != len(LANGUAGES):
-                    raise Misconfigured(
-                        f"{place}: a row has {len(_COLUMNS)} columns, and an id of letters, digits and hyphens."
-                    )
-                if name in seen:
-                    raise Misconfigured(f"{place}: {name!r} occurs twice.")
-                seen.add(name)
-                entries = {tag: _entries(cell) for tag, cell in zip(LANGUAGES, cells, strict=True)}
-                yield Meaning(f"{BASE}{path.stem}/{name}", {tag: some for tag, some in entries.items() if some})
+                yield f"{path.name}, line {line}", row
         except UnicodeDecodeError as error:
             raise Misconfigured(f"{path.name}: the table is not saved as UTF-8.") from error
         except csv.Error as error:
@@ -175,22 +180,10 @@ def _address(concept: str) -> str:
 
 def _rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
     """Place and cells of each row of a table that need not be there. Raises Misconfigured."""
-    if not path.exists():
-        return
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        table = csv.reader(file, strict=True)
-        try:
-            if next(table, None) != list(columns):
-                raise Misconfigured(f"{path.name}, line 1: the columns must be {', '.join(columns)}.")
-            for row in filter(None, table):
-                place = f"{path.name}, line {table.line_num}"
-                cells = [each.strip() for each in row]
-                if len(cells) != len(columns) or not all(cells) or cells[0] not in LANGUAGES:
-                    raise Misconfigured(
-                        f"{place}: a row has {', '.join(columns)}, with one of {', '.join(LANGUAGES)} for the language."
-                    )
-                yield place, cells
-        except UnicodeDecodeError as error:
-            raise Misconfigured(f"{path.name}: the table is not saved as UTF-8.") from error
-        except csv.Error as error:
-            raise Misconfigured(f"{path.name}, line {table.line_num}: {error}.") from error
+    for place, row in _table(path, columns) if path.exists() else ():
+        cells = [each.strip() for each in row]
+        if len(cells) != len(columns) or not all(cells) or cells[0] not in LANGUAGES:
+            raise Misconfigured(
+                f"{place}: a row has {', '.join(columns)}, with one of {', '.join(LANGUAGES)} for the language."
+            )
+        yield place, cells

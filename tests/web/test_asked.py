@@ -10,6 +10,7 @@ import pytest
 
 from federation.records.draft import Draft
 from tests.conftest import TestNode, pilot
+from tests.web.asking import answer, found, page
 from tests.web.conftest import Site
 from tests.web.markup import Element, Page
 
@@ -71,30 +72,6 @@ async def flanders(start_node) -> TestNode:
     await node.publish(*OWN)
     await node.pull(denmark, "denmark")
     return node
-
-
-async def get(node: TestNode, path: str, accept: str = "*/*") -> tuple[int, Any]:
-    async with (
-        aiohttp.ClientSession() as session,
-        session.get(node.base + path, headers={"Accept": accept, "Accept-Language": "nl"}) as got,
-    ):
-        return got.status, (await got.text() if accept == "text/html" else await got.json(content_type=None))
-
-
-async def page(node: TestNode, path: str) -> Page:
-    status, text = await get(node, path, "text/html")
-    assert status == 200
-    return Page(text)
-
-
-async def answer(node: TestNode, query: str) -> Any:
-    status, found = await get(node, f"/api/search?limit=100&{query}")
-    assert status == 200
-    return found
-
-
-async def found(node: TestNode, query: str) -> set[str]:
-    return {each["id"].rpartition("/")[2] for each in (await answer(node, query))["items"]}
 
 
 def sent(form: Element, button: Element | None = None) -> str:

@@ -6,12 +6,11 @@ import itertools
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-import aiohttp
 import pytest
 
 from federation.records.draft import Draft
 from tests.conftest import TestNode, pilot
-from tests.web.markup import Page
+from tests.web.asking import found, get, page
 
 HOSTILE = "<script>alert(1)</script>"
 TOWN = Draft("organisation", "town", {"title": {"nl": "De stad"}, "role": "procurer", "country": "BE"})
@@ -80,26 +79,6 @@ async def flanders(start_node) -> TestNode:
     await node.publish(*OWN)
     await node.pull(denmark, "denmark")
     return node
-
-
-async def get(node: TestNode, path: str, accept: str = "*/*") -> tuple[int, Any]:
-    async with (
-        aiohttp.ClientSession() as session,
-        session.get(node.base + path, headers={"Accept": accept, "Accept-Language": "nl"}) as got,
-    ):
-        return got.status, (await got.text() if accept == "text/html" else await got.json(content_type=None))
-
-
-async def page(node: TestNode, path: str) -> Page:
-    status, text = await get(node, path, "text/html")
-    assert status == 200
-    return Page(text)
-
-
-async def found(node: TestNode, query: str) -> set[str]:
-    status, answer = await get(node, f"/api/search?limit=100&{query}")
-    assert status == 200
-    return {each["id"].rpartition("/")[2] for each in answer["items"]}
 
 
 def slugs(items: list[dict[str, Any]]) -> list[str]:
