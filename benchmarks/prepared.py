@@ -11,6 +11,7 @@ import asyncio
 import json
 import pickle
 import time
+from base64 import b64decode
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -237,18 +238,21 @@ async def _large(site: Site, indexed: int) -> Large:
 async def _index(node: nodes.Node, pickled: Sequence[bytes]) -> tuple[float, list[Text]]:
     """Documents in workers, the writer here; seconds from the first body to the commit, and the texts."""
     names = facet_names(node.workers.tools.vocabulary)
-    texts: list[Text] = []
     started = time.perf_counter()
     tasks = [_call(node.workers, documents_of, pickle.loads(each)) for each in pickled]
     unpickled = time.perf_counter() - started
+    made = []
     async for documents in ahead(tasks, node.workers.width + 1):
         await asyncio.to_thread(node.index.add, documents)
-        texts += [_text(each[1], names) for each in documents if each is not None]
+        made.append(documents)
     await asyncio.to_thread(node.index.commit, {})
-    return time.perf_counter() - started - unpickled, texts
+    seconds = time.perf_counter() - started - unpickled
+    # What the other engine will index is not part of building this index.
+    texts = [_text(json.loads(fields), names) for each in made for _, fields in each.documents if fields is not None]
+    return seconds, texts
 
 
 def _text(fields: dict[str, Any], names: Sequence[str]) -> Text:
-    display = json.loads(fields["display"][0])
+    display = json.loads(b64decode(fields["display"][0]))
     facets = tuple((name, value) for name in names for value in fields.get(facet_field(name), []))
     return Text("\n".join(display["title"].values()), "\n".join(display["text"].values()), facets)

@@ -5,16 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any, Final
 
 import structlog
 
 from federation.errors import Unavailable
-from federation.index.documents import Source, document
+from federation.index.concepts import Concepts
+from federation.index.documents import Batch, Source, batch, document
+from federation.index.glossary import Glossary, Term
 from federation.index.text import TextIndex
 from federation.log.effects import effect_of
 from federation.log.keys import KIND as KEY_EVENT
+from federation.records.canonical import nodes_of
+from federation.records.record import assemble
 from federation.store.effects import COMPROMISED
 from federation.store.rows import Log, StoredEntry
 from federation.store.store import Store
@@ -22,13 +27,24 @@ from federation.workers import Tools, Workers
 
 log = structlog.get_logger(__name__)
 _CHUNK: Final = 250
+TERMS: Final = 20_000
+"""Terms of one log that are believed, the oldest first."""
+AWAITED: Final = 1.0
+"""Seconds that an author waits for the index."""
 BULK: Final = 2000
 """Entries from which on worker processes build the documents."""
 
 
-def documents_of(tools: Tools, sources: Sequence[Source]) -> list[tuple[str, dict[str, Any] | None] | None]:
+def documents_of(tools: Tools, sources: Sequence[Source]) -> Batch:
     """Index documents of some entries. Pure; runs in a worker."""
-    return [document(source, tools.concepts) for source in sources]
+    return batch(document(source, tools.concepts) for source in sources)
+
+
+def _glossary(said: Sequence[tuple[Log, str]], concepts: Concepts) -> Glossary:
+    """The glossary of the bodies of terms, each with its log."""
+    read = ((*assemble(nodes_of(body), concepts.vocabulary), log) for log, body in said)
+    terms = (Term.read(record, kind, log.name, own=log.own) for record, kind, log in read if kind is not None)
+    return Glossary.of(terms, concepts)
 
 
 class Follower:
@@ -39,6 +55,9 @@ class Follower:
         self._index = index
         self._workers = workers
         self._following = asyncio.Lock()
+        self._terms_at: object = None
+        """How long the logs were when their terms were read."""
+        self._begun: set[asyncio.Task[int]] = set()
 
     async def catch_up(self, progress: Any = None) -> int:
         """Index what is visible and not indexed yet; how many entries that were.
@@ -47,6 +66,7 @@ class Follower:
         """
         async with self._following:
             logs = await self._store.logs()
+            await self._read_terms(logs)
             behind = {each.did: each for each in logs if self._index.positions.get(each.did, 0) < each.verified_size}
             try:
                 done = await self._index_logs(behind, dict(self._index.positions), progress) if behind else 0
@@ -56,6 +76,45 @@ class Follower:
             except Unavailable:
                 await asyncio.to_thread(self._index.refresh)
                 return 0
+
+    async def soon(self) -> None:
+        """Have searches find what an author has just published, and wait for it no longer than AWAITED.
+
+        Where much is behind it goes on by itself, and what stands in its way is not the author's to mend.
+        """
+        task = asyncio.create_task(self.catch_up())
+        self._begun.add(task)
+        task.add_done_callback(self._ended)
+        await asyncio.wait({task}, timeout=AWAITED)
+
+    def _ended(self, task: asyncio.Task[int]) -> None:
+        self._begun.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            log.error("not indexed yet", detail=str(error))
+
+    async def end(self) -> None:
+        """Leave off what nobody waits for any more; the next start goes on with it."""
+        for task in self._begun:
+            task.cancel()
+        await asyncio.gather(*self._begun, return_exceptions=True)
+
+    async def _read_terms(self, logs: Sequence[Log]) -> None:
+        """Have searches believe what the regions say of words; that takes no indexing."""
+        sizes = [(each.id, each.verified_size) for each in logs]
+        if sizes == self._terms_at:
+            return
+        vocabulary = self._index.concepts.vocabulary
+        names = [kind.name for kind in vocabulary.authored if kind.lexical]
+        rows = [
+            (log, entry)
+            for log in logs
+            for name in names
+            for entry in await self._store.of_kind(log.id, name, most=TERMS)
+        ]
+        said = [(log, entry.signed.body) for log, entry in rows if not entry.quarantine]
+        self._index.glossary = await asyncio.to_thread(_glossary, said, self._index.concepts)
+        self._terms_at = sizes
 
     async def behind(self) -> int:
         """Visible entries that are not indexed yet."""
@@ -73,7 +132,7 @@ class Follower:
             sizes = {each.did: each.verified_size for each in await self._store.logs()}
             if any(self._index.positions.get(did, 0) != size for did, size in sizes.items()):
                 return False
-            known = [kind.name for kind in self._index.concepts.vocabulary.authored]
+            known = [kind.name for kind in self._index.concepts.vocabulary.searched]
             records = sum(each.get(name, 0) for each in counts for name in known)
             documents = self._index.searcher().num_docs
             if documents == records:
@@ -102,7 +161,7 @@ class Follower:
         before = dict(positions)
         total = sum(log.verified_size - positions.get(did, 0) for did, log in behind.items())
         done, soiled = 0, False
-        waiting: deque[tuple[str, int, asyncio.Task[list[Any]]]] = deque()
+        waiting: deque[tuple[str, int, asyncio.Task[Batch]]] = deque()
         chunks = (
             (did, log, start)
             for did, log in behind.items()
@@ -133,7 +192,7 @@ class Follower:
         await asyncio.to_thread(self._index.commit, positions, soiled=soiled)
         return done
 
-    async def _documents(self, log: Log, start: int, stop: int, *, bulk: bool) -> list[Any]:
+    async def _documents(self, log: Log, start: int, stop: int, *, bulk: bool) -> Batch:
         entries = await self._store.entries(log.id, start, stop)
         shown: list[StoredEntry] = []
         gone: list[str] = []
@@ -146,8 +205,8 @@ class Follower:
             elif not each.quarantine:
                 shown.append(each)
         sources = [Source(log.id, each.position, log.name, log.own, each.published, each.signed.body) for each in shown]
-        documents: list[Any] = await self._workers.run(documents_of, sources, bulk=bulk)
-        return [*documents, *((record, None) for record in gone)]
+        made: Batch = await self._workers.run(documents_of, sources, bulk=bulk)
+        return replace(made, documents=(*made.documents, *((record, None) for record in gone)))
 
     async def _hidden_by(self, log: Log, entry: StoredEntry) -> list[str]:
         """The records of which a key event hides versions that a stolen key signed."""

@@ -360,6 +360,7 @@ async def serving(node: Node) -> AsyncIterator[web.Application]:
     finally:
         if jobs.running:
             jobs.shutdown(wait=False)
+        await node.follower.end()
         for task in list(running):
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)

@@ -116,7 +116,7 @@ class Guard:
 
     def tidy(self) -> None:
         """Remove what processes that were killed have left of files they were writing."""
-        for path in self._data.glob("*.partial"):
+        for path in (*self._data.glob("*.partial"), *self._data.glob("keys/*.partial")):
             writer = path.suffixes[-2][1:] if len(path.suffixes) > 1 else ""
             if writer.isdecimal() and (int(writer) == os.getpid() or not _runs(int(writer))):
                 path.unlink(missing_ok=True)

@@ -22,6 +22,7 @@ from federation.index.concepts import Concepts, is_meaning
 from federation.index.documents import ROLES, displayed, facet_field
 from federation.index.explanation import Because, Explainer, Segment
 from federation.index.facets import Facets, FacetValue, total
+from federation.index.glossary import Glossary
 from federation.index.languages import WORD, folded_words
 from federation.index.query import Scope
 from federation.index.reading import MAX_TEXT, Asked, Understanding, Unit, corrected, restored
@@ -110,6 +111,7 @@ class _Plan:
     strict: bool
     """Whether only records are found that surely have every word."""
     searcher: tantivy.Searcher
+    glossary: Glossary
 
 
 def _this_year() -> int:
@@ -161,17 +163,18 @@ class Search:
                 if counted or request.filters.get(name)
             },
             took_ms=round((time.perf_counter() - started) * 1000, 2),
-            concepts=tuple(self._understood(plan.units, request.language)),
+            concepts=tuple(self._understood(plan)),
             exact=exact,
             suggestion=corrected(request.text, plan.units, lambda word: self._stands(word, plan.searcher)),
         )
 
     def _plan(self, request: Request, *, strict: bool) -> _Plan:
         asked = Asked.read(request.text)
-        reading = Understanding(self._index.concepts, self._index.words, request.language, sure=strict)
+        index, glossary = self._index, self._index.glossary
+        reading = Understanding(index.concepts, index.words, request.language, glossary=glossary, sure=strict)
         units = reading.units(asked.text)
         names = [] if strict else reading.names(units)
-        return _Plan(request, asked, units, names, strict and bool(units), self._index.searcher())
+        return _Plan(request, asked, units, names, strict and bool(units), index.searcher(), glossary)
 
     def _suffices(self, plan: _Plan, found: int) -> bool:
         """Whether enough records surely have every word.
@@ -209,12 +212,14 @@ class Search:
             clauses.append((tantivy.Occur.Should, tantivy.Query.const_score_query(term, lift)))
         return tantivy.Query.boolean_query(clauses)
 
-    def _understood(self, units: Sequence[Unit], language: str) -> Iterator[tuple[str, str]]:
-        for unit in units:
+    def _understood(self, plan: _Plan) -> Iterator[tuple[str, str]]:
+        language = plan.request.language
+        for unit in plan.units:
             sure = [each.concept for each in unit.linked if each.weight == 1.0]
             # A code list says more than the lexicon, which only says the word again.
             for iri in [iri for iri in sure if not is_meaning(iri)] or sure[:1]:
-                yield unit.surface, self._index.concepts.label(iri, language)
+                label = plan.glossary.label(iri, language) or self._index.concepts.label(iri, language)
+                yield unit.surface, label
 
     async def referring(self, iri: str, most: int, language: str) -> list[Hit]:
         """The records that refer to one, newest first, with titles in a language where they have it."""
@@ -295,7 +300,7 @@ class Search:
         return plan.searcher.search(self._query(plan), most, True, order_by_field=order, offset=request.offset)
 
     def _hits(self, plan: _Plan, result: tantivy.SearchResult) -> Iterator[Hit]:
-        explainer = Explainer(plan.units, self._seen, plan.request.language, plan.names)
+        explainer = Explainer(plan.units, self._seen, plan.request.language, plan.names, plan.glossary)
         for score, address in result.hits[: plan.request.limit]:
             display = displayed(plan.searcher.doc(address), self._index.concepts)
             yield self._hit(display, explainer, float(score) if plan.units else 0.0)

@@ -11,7 +11,7 @@ from typing import Final
 
 from federation.config import load
 from federation.exchange.files import File, drafts_of
-from federation.index.documents import Source, document
+from federation.index.documents import Source, batch, document
 from federation.index.text import TextIndex
 from federation.ownlog import timestamp
 from federation.publish import prepare
@@ -52,12 +52,11 @@ def collected(folder: Path, nodes: Sequence[Path] = ()) -> TextIndex:
         prepared, found = prepare(tools, drafts, {}, config.naming, _AT)
         if any(fault.severity == "violation" for fault in [*faults, *found]):
             raise ValueError(f"The records of {config.name} have faults.")
-        index.add(
-            [
-                document(Source(log_id, position, config.name, False, _AT, each.body), tools.concepts)
-                for position, each in enumerate(prepared)
-                if each is not None
-            ]
-        )
+        sources = [
+            Source(log_id, position, config.name, False, _AT, each.body)
+            for position, each in enumerate(prepared)
+            if each is not None
+        ]
+        index.add(batch(document(each, tools.concepts) for each in sources))
     index.commit({})
     return index

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from federation.errors import Fault, FederationError
-from federation.exchange import documents, eforms, graphs, ocds, tables
+from federation.exchange import documents, eforms, graphs, lexicons, ocds, tables
 from federation.exchange.cells import Sheet, sheets_of
 from federation.records import jsonld
 from federation.records.draft import Draft
@@ -27,7 +27,7 @@ def drafts_of(files: Sequence[File], vocabulary: Vocabulary, naming: Naming) -> 
     """Every draft in some files and every fault found on the way; tables may complete each other.
 
     By their endings: CSV, TSV and text tables, workbooks (xlsx), JSON (drafts, or OCDS releases),
-    JSON-LD, Turtle and its relatives, and eForms notices (xml).
+    JSON-LD, Turtle and its relatives, and eForms notices (xml). A table with the columns of the lexicon is one.
     """
     sheets: list[Sheet] = []
     drafts: list[Draft] = []
@@ -44,7 +44,11 @@ def drafts_of(files: Sequence[File], vocabulary: Vocabulary, naming: Naming) -> 
             found, wrong = [], _sheets(file, vocabulary, sheets)
         drafts += found
         faults += wrong
-    tabled, wrong = tables.drafts_of(sheets, vocabulary)
+    for sheet in filter(lexicons.is_lexicon, sheets):
+        found, wrong = lexicons.drafts_of(sheet, vocabulary)
+        drafts += found
+        faults += wrong
+    tabled, wrong = tables.drafts_of([each for each in sheets if not lexicons.is_lexicon(each)], vocabulary)
     return drafts + tabled, faults + wrong
 
 

@@ -49,7 +49,7 @@ def read(
             fault = f"<{subject[:200]}> is not the address of a {kind.name} of this node."
             faults.append(Fault(fault, f"Write <{kind.name}/its-slug>.", file=file))
             continue
-        if clash := _clash(nodes[subject]):
+        if clash := _clash(nodes[subject], kind):
             faults.append(Fault(f"<{subject[:200]}> {clash}", "Keep one of them.", file=file))
             continue
         drafts.append(Draft(kind.name, address.slug, _values(subject, kind, nodes, vocabulary), Place(file)))
@@ -98,12 +98,15 @@ def _from_jsonld(data: bytes, vocabulary: Vocabulary) -> Statements:
     return nodes
 
 
-def _clash(statements: Sequence[tuple[str, Term]]) -> str:
-    """What contradicts itself: two types, or two texts of one property in one language."""
+def _clash(statements: Sequence[tuple[str, Term]], kind: Kind) -> str:
+    """What contradicts itself: two types, or two texts in one language of a property that has one."""
     if len({value for path, value in statements if path == TYPE}) > 1:
         return "has two types."
     seen: dict[tuple[str, str], Term] = {}
+    several = {each.path for each in kind.fields if each.several}
     for path, value in statements:
+        if path in several:
+            continue
         if isinstance(value, Literal) and value.language and seen.setdefault((path, value.language), value) != value:
             return f"has two texts of <{path}> in the language {value.language!r}."
     return ""
@@ -123,7 +126,9 @@ def _values(subject: str, kind: Kind, nodes: Statements, vocabulary: Vocabulary)
             continue
         if each.managed:
             continue
-        if isinstance(value, Literal) and each.type is FieldType.TEXT:
+        if isinstance(value, Literal) and each.several:
+            values.setdefault(each.name, {}).setdefault(value.language, []).append(value.value)
+        elif isinstance(value, Literal) and each.type is FieldType.TEXT:
             values.setdefault(each.name, {})[value.language] = value.value
         else:
             values.setdefault(each.name, []).append(_one(value, each, subject, nodes, vocabulary))

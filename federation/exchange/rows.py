@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from federation.exchange.tables import SEVERAL
 from federation.records.canonical import Literal, Term
 from federation.records.kinds import ANY_SCHEME, LANGUAGES, Field, FieldType, Kind, Vocabulary, in_language
 from federation.records.record import Record, address_of
@@ -109,6 +110,13 @@ def _cells(
     cells: dict[tuple[str, str], str] = {}
     for each in shape.fields:
         if each.managed or each.type is FieldType.PART:
+            continue
+        if each.several:
+            found: dict[str, list[str]] = {}
+            for value in record.values(each.path, node):
+                if isinstance(value, Literal):
+                    found.setdefault(value.language, []).append(value.value)
+            cells |= {(each.name, tag): SEVERAL.join(texts) for tag, texts in found.items()}
             continue
         if each.type is FieldType.TEXT:
             cells |= {(each.name, tag): text for tag, text in record.texts(each.path, node).items()}

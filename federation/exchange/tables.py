@@ -3,8 +3,8 @@
 A table is named after its kind (``pilot``), or after kind and part (``pilot.observation``), whose rows
 name their record in the column ``of``; in a workbook the names may be those of any language. A header is
 a field's name, its label in any of the seven languages, or either with a language (``title@nl``,
-``Titel (nl)``). Several values stand in one cell separated by semicolons or line breaks. Reading finds
-every fault of every row before anything is decided.
+``Titel (nl)``). Several values stand in one cell separated by semicolons or line breaks, several texts by
+``|``. Reading finds every fault of every row before anything is decided.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from federation.records.values import suggestion
 
 MAX_COLUMNS: Final = 2_000
 """More than the fields of a kind in many languages."""
+SEVERAL: Final = "|"
+"""Between several texts of a cell."""
 SHEET_NAME: Final = 31
 """Characters that the name of a sheet may have."""
 _SPECIAL: Final = ("slug", "of")
@@ -254,7 +256,9 @@ def _row(columns: Sequence[_Column], cells: Sequence[str], kind: Kind, file: str
                 headers[f"{each.name}@{column.language}"] = column.header
                 texts = values.setdefault(each.name, {})
                 assert isinstance(texts, dict)
-                texts[column.language] = text
+                texts[column.language] = (
+                    [part for part in text.split(SEVERAL) if part.strip()] if each.several else text
+                )
             else:
                 values[each.name] = text if each.single else _split(text, each)
     place = Place(file, number, headers)

@@ -52,9 +52,10 @@ class Splitter:
 
     def _split(self, word: str, language: str) -> tuple[str, ...]:
         known, lengths, size = self._known[language], self._lengths[language], len(word)
+        last = size - SHORTEST
         # best[i]: the best way to cover the first i letters, as (parts, -shortest), and the parts themselves.
         best: dict[int, tuple[tuple[int, int], tuple[str, ...]]] = {0: ((0, 0), ())}
-        for start in range(size - SHORTEST + 1):
+        for start in range(last + 1):
             if start not in best:
                 continue
             (count, shortest), before = best[start]
@@ -68,11 +69,14 @@ class Splitter:
                 if part not in known or length == size:
                     continue
                 cost = (count + 1, max(shortest, -length) if count else -length)
-                # Only the end of the word or the beginning of a further part may follow.
-                for stop in (end + len(link) for link in LINKS[language] if word.startswith(link, end)):
-                    if stop != end and stop > size - SHORTEST:
-                        continue
-                    if stop not in best or cost < best[stop][0]:
+                if end > last:
+                    # Only the end of the word or the beginning of a further part may follow.
+                    if end == size and (size not in best or cost < best[size][0]):
+                        best[size] = (cost, (*before, part))
+                    continue
+                for link in LINKS[language]:
+                    stop = end + len(link)
+                    if stop <= last and word.startswith(link, end) and (stop not in best or cost < best[stop][0]):
                         best[stop] = (cost, (*before, part))
         found = best.get(size, ((0, 0), ()))[1]
         return found if len(found) > 1 else ()

@@ -11,10 +11,13 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import compress
+from operator import attrgetter
 from typing import Final, NamedTuple
 
-from federation.index.compounds import SHORTEST, Splitter
+from federation.index.compounds import Splitter
 from federation.index.grams import Alike
+from federation.index.labels import Label, Labels
 from federation.index.languages import (
     ANALYSED,
     UNKNOWN,
@@ -32,6 +35,9 @@ LONGEST: Final = 6
 """Words of a label by which a concept is spotted."""
 _REMEMBERED: Final = 1 << 17
 """Words of a language whose forms are kept at hand."""
+PART: Final = "~"
+"""What stands before the stem of a part, in the index."""
+_SPEAKS: Final = attrgetter("speaks")
 _FEW: Final = 4
 """Concepts with a word in their labels, for the word to tell them."""
 _Labels = dict[tuple[str, ...], tuple[str, ...]]
@@ -48,20 +54,6 @@ class Spotted:
     part: bool = False
 
 
-class Label(NamedTuple):
-    """One way to say a concept in a language, word by word; ``general`` ones say nothing of a text."""
-
-    concept: str
-    language: str
-    """By whose rules it is read."""
-    text: str
-    general: bool
-    folded: tuple[str, ...]
-    stems: tuple[str, ...]
-    telling: tuple[bool, ...]
-    """Which of its words are no stop words."""
-
-
 class Form(NamedTuple):
     """What is known of a word of a language: its forms, and the concepts that it names by itself or by its parts."""
 
@@ -71,8 +63,27 @@ class Form(NamedTuple):
     named: tuple[str, ...]
     reach: int
     """Words of the longest name of a concept that begins with it."""
-    telling: bool
-    """Whether it is no stop word."""
+    told: str
+    """What is indexed of it besides its folded form: its stem, or nothing for a stop word."""
+    inside: str
+    """Its parts as they are indexed, each behind PART."""
+    speaks: bool
+    """Whether it names a concept, or begins a longer name of one."""
+
+
+class _Forms(dict[str, Form]):
+    """The words of a language that have been seen. ``map(forms.__getitem__, words)`` asks for many at once."""
+
+    def __init__(self, concepts: Concepts, rules: str) -> None:
+        super().__init__()
+        self._concepts = concepts
+        self._rules = rules
+
+    def __missing__(self, word: str) -> Form:
+        if len(self) > _REMEMBERED:
+            self.clear()
+        found = self[word] = self._concepts._form(word, self._rules)
+        return found
 
 
 class Concepts:
@@ -80,15 +91,14 @@ class Concepts:
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self.vocabulary = vocabulary
-        self._forms: dict[str, dict[str, Form]] = {tag: {} for tag in (*ANALYSED, UNKNOWN)}
-        self._plain: dict[str, dict[str, tuple[str, str, bool]]] = {}
+        self._forms = {tag: _Forms(self, tag) for tag in (*ANALYSED, UNKNOWN)}
         self._looking_alike: dict[str, tuple[Alike, Mapping[str, tuple[str, ...]]]] = {}
         self._told: dict[str, Mapping[str, tuple[tuple[str, float], ...]]] = {}
         self._making = threading.Lock()
         self._above: dict[str, frozenset[str]] = {}
         self._lexicon = load_lexicon(vocabulary.folder)
         self._meanings = {each.iri: each.labels for each in self._lexicon}
-        self._meanings |= {kind.iri: dict(kind.labels) for kind in vocabulary.authored}
+        self._meanings |= {kind.iri: dict(kind.labels) for kind in vocabulary.searched}
         self.iris = sorted([*vocabulary.concepts, *self._meanings])
         """Every concept; the index of one is its number, for as long as the vocabulary stays as it is."""
         self.numbers = {iri: number for number, iri in enumerate(self.iris)}
@@ -99,45 +109,18 @@ class Concepts:
         return in_language(labels, language)[1] if labels is not None else self.vocabulary.label(iri, language)
 
     @cached_property
+    def _read(self) -> Labels:
+        return Labels(self.vocabulary, self._lexicon)
+
+    @property
     def labels(self) -> tuple[Label, ...]:
         """Every label by which concepts are spotted."""
-        return tuple(each for each in map(self._read, *zip(*self._texts(), strict=True)) if any(each.telling))
-
-    def _texts(self) -> Iterator[tuple[str, str, str, bool]]:
-        """Concept, language, text and whether it is general, of every label."""
-        every = (scheme for scheme in self.vocabulary.schemes.values() if not scheme.unspotted)
-        for concept in (concept for scheme in every for concept in scheme.concepts.values()):
-            yield from ((concept.iri, tag, text, False) for tag, text in concept.labels.items())
-            for tag, texts in concept.alternatives.items():
-                yield from ((concept.iri, tag, text, False) for text in texts)
-        for kind in self.vocabulary.authored:
-            # Whoever asks for lessons wants the kind; a text that has the word says nothing of its kind.
-            yield from ((kind.iri, tag, text, True) for tag, text in kind.labels.items())
-        for meaning in self._lexicon:
-            for tag, entries in meaning.entries.items():
-                yield from ((meaning.iri, tag, each.text, each.general) for each in entries)
-
-    def _read(self, concept: str, language: str, text: str, general: bool) -> Label:
-        rules = analysed_as(language)
-        known = self._plain.setdefault(rules, {})
-        forms = []
-        for word in WORD.findall(text):
-            if word not in known:
-                known[word] = (fold(word), stem(word, rules), not is_stop_word(word, rules))
-            forms.append(known[word])
-        folded, stems, telling = zip(*forms, strict=True) if forms else ((), (), ())
-        return Label(concept, rules, text, general, folded, stems, telling)
+        return self._read.every
 
     @cached_property
     def splitter(self) -> Splitter:
         """Takes compounds apart into words of labels, definitions and lexicon."""
-        known: dict[str, set[str]] = {tag: set() for tag in ANALYSED}
-        definitions = (pair for concept in self.vocabulary.concepts.values() for pair in concept.definition.items())
-        for each in (*self.labels, *(self._read("", tag, text, True) for tag, text in definitions)):
-            if each.language != UNKNOWN:
-                words = zip(each.folded, each.telling, strict=True)
-                known[each.language].update(word for word, telling in words if telling and len(word) >= SHORTEST)
-        return Splitter({tag: frozenset(some) for tag, some in known.items()})
+        return self._read.splitter()
 
     def analyse(self, text: str, language: str) -> list[Word]:
         """The words of a text with the stems of their parts."""
@@ -148,27 +131,24 @@ class Concepts:
 
     def forms(self, words: Iterable[str], language: str) -> list[Form]:
         """What is known of each word, in whatever text of a language it stands."""
-        rules = analysed_as(language)
-        known = self._forms[rules]
-        return [known.get(word) or self.form(word, rules) for word in words]
+        return list(map(self._forms[analysed_as(language)].__getitem__, words))
 
     def form(self, word: str, rules: str) -> Form:
         """What is known of a word by the rules of a language."""
-        known = self._forms[rules]
-        found = known.get(word)
-        if found is not None:
-            return found
-        if len(known) > _REMEMBERED:
-            known.clear()
+        return self._forms[rules][word]
+
+    def _form(self, word: str, rules: str) -> Form:
         folded, form = fold(word), stem(word, rules)
-        parts, labels = self.parts(folded, rules), self._spotting[1][rules]
-        runs = (parts[at : at + size] for size in range(len(parts), 0, -1) for at in range(len(parts) - size + 1))
+        labels, reach = self._spotting[1][rules], self._reach[rules].get(form, 0)
         # A stop word may have the stem of a label (Danish *har* and *hær*), and still says nothing of a text.
-        telling = not is_stop_word(word, rules)
-        named = (*(labels.get((form,), ()) if telling else ()), *(iri for run in runs for iri in labels.get(run, ())))
-        reach = self._reach[rules].get(form, 0)
-        found = known[word] = Form(folded, form, parts, tuple(dict.fromkeys(named)), reach, telling)
-        return found
+        told = "" if is_stop_word(word, rules) else form
+        named = dict.fromkeys(labels.get((form,), ()) if told else ())
+        parts = self.parts(folded, rules)
+        for size in range(len(parts), 0, -1):
+            for at in range(len(parts) - size + 1):
+                named |= dict.fromkeys(labels.get(parts[at : at + size], ()))
+        inside = " ".join([PART + part for part in parts])
+        return Form(folded, form, parts, tuple(named), reach, told, inside, speaks=bool(named) or reach > 1)
 
     def named(self, forms: Sequence[Form], language: str) -> dict[str, None]:
         """The concepts that a text names in its own language, in the order in which it does.
@@ -178,7 +158,7 @@ class Concepts:
         found: dict[str, None] = {}
         rules = analysed_as(language)
         labels, pairs = self._spotting[1][rules], self._pairs[rules]
-        for at, form in enumerate(forms):
+        for at, form in compress(enumerate(forms), map(_SPEAKS, forms)):
             for iri in form.named:
                 found[iri] = None
             if form.reach > 1 and (form.stem, forms[at + 1].stem if at + 1 < len(forms) else "") in pairs:

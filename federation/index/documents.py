@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from base64 import b64encode
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
+from operator import attrgetter
 from typing import Any, Final
 
 import orjson
 import tantivy
 
-from federation.index.concepts import Concepts, Form
+from federation.index.concepts import Concepts
 from federation.index.languages import ANALYSED, UNKNOWN, WORD, analysed_as, fold
 from federation.records import derived
-from federation.records.canonical import Literal, nodes_of
+from federation.records.canonical import Literal, Term, nodes_of
 from federation.records.kinds import Field, FieldType, Kind, Vocabulary
 from federation.records.record import Record, assemble
 
@@ -23,10 +26,10 @@ TITLE_TIMES: Final = 3
 OPEN_QUESTION: Final = "open-question"
 """The mark of a question that nobody has answered."""
 ROLES: Final = ("title", "text")
-PART: Final = "~"
 SEPARATOR: Final = "\x1f"
 """Between the values of a facet."""
 KIND_FACET, NODE_FACET = "kind", "node"
+_FOLDED, _TOLD, _INSIDE = map(attrgetter, ("folded", "told", "inside"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +49,12 @@ def facet_names(vocabulary: Vocabulary) -> list[str]:
     return [KIND_FACET, NODE_FACET, *vocabulary.facets]
 
 
+@cache
 def facet_field(name: str) -> str:
     return "facet_" + name.replace("-", "_")
 
 
+@cache
 def facet_set_field(name: str) -> str:
     """The field of all values of a facet together, which are counted as one."""
     return "facets_" + name.replace("-", "_")
@@ -69,38 +74,30 @@ def document(source: Source, concepts: Concepts) -> tuple[str, dict[str, Any] | 
     record, kind = assemble(nodes_of(source.body), vocabulary)
     if kind is not None and kind.ending:
         return record.iri, None
-    if kind is None or kind.managed:
+    if kind is None or kind.managed or kind.lexical:
         return None
+    said: dict[str, list[Term]] = {}
+    for path, value in record.nodes[record.iri]:
+        said.setdefault(path, []).append(value)
     published = datetime.fromisoformat(source.published)
-    fields: dict[str, Any] = {
-        "key": [record.iri],
-        "published": [int(published.timestamp())],
-        "mentions": _mentions(record, kind),
-    }
+    mentions = list(dict.fromkeys(str(value) for path in kind.references for value in said.get(path, ())))
+    fields: dict[str, Any] = {"key": [record.iri], "published": [int(published.timestamp())], "mentions": mentions}
     last = derived.open_until(record)
     if last is not None:
         fields["open_until"] = [last.toordinal()]
     if derived.is_open_question(record):
         fields["marks"] = [OPEN_QUESTION]
-    named: dict[str, None] = {}
-    texts = {role: _texts(record, kind, role) for role in ROLES}
-    for role, by_language in texts.items():
-        for language, text in by_language.items():
-            forms = concepts.forms(WORD.findall(text), language)
-            _extend(fields, forms, analysed_as(language), TITLE_TIMES if role == "title" else 1)
-            named |= concepts.named(forms, language)
+    texts = {role: _texts(said, kind.read_as.get(role, ())) for role in ROLES}
+    named = _put_words(fields, texts, concepts)
     # Whoever looks for an organisation or an initiative looks for what it does: their slugs are their names.
-    slugs = (fold(iri.rpartition("/")[2]).replace("-", " ") for iri in fields["mentions"])
-    fields.setdefault("exact", []).append(" ".join(slugs))
-    tagged = _concepts(record, concepts)
+    fields["exact"].append(" ".join(fold(iri.rpartition("/")[2]).replace("-", " ") for iri in mentions))
+    tagged = _concepts(record, kind, concepts)
     terms, broader = concepts.terms, concepts.broader_terms
     up = set().union(*(broader[iri] for iri in (*tagged, *named) if iri in broader))
-    fields |= {"tagged": [" ".join([terms[iri] for iri in tagged])], "named": [" ".join([terms[iri] for iri in named])]}
+    fields["tagged"] = [" ".join([terms[iri] for iri in tagged])]
+    fields["named"] = [" ".join([terms[iri] for iri in named])]
     fields["broader"] = [" ".join(up)]
-    facets = _facets(record, kind, tagged, source, concepts)
-    for name in facet_names(vocabulary):
-        values = sorted({value for value in facets.get(name, ()) if SEPARATOR not in value})
-        fields[facet_field(name)], fields[facet_set_field(name)] = values, [SEPARATOR.join(values)]
+    _put_facets(fields, _facets(said, kind, tagged, source, concepts), vocabulary)
     display = {
         "id": record.iri,
         "kind": record.kind,
@@ -113,8 +110,29 @@ def document(source: Source, concepts: Concepts) -> tuple[str, dict[str, Any] | 
         # Their numbers: written out, the addresses of concepts would be half of what a hit has to read.
         "tagged": [concepts.numbers[iri] for iri in tagged],
     }
-    fields["display"] = [orjson.dumps(display)]
+    fields["display"] = [b64encode(orjson.dumps(display)).decode()]
     return record.iri, fields
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Documents on their way to the index, often from another process: few large values instead of many small ones."""
+
+    documents: tuple[tuple[str, str | None], ...]
+    """Keys, each with its fields as JSON, or None where the document goes."""
+    words: str
+    """The words in them that may be suggested to somebody who mistyped."""
+
+
+def batch(documents: Iterable[tuple[str, dict[str, Any] | None] | None]) -> Batch:
+    """Some documents as the index takes them; what is not searched is left out."""
+    found = [each for each in documents if each is not None]
+    texts = (text for _, fields in found if fields is not None for text in fields["exact"])
+    words = {word for text in texts for word in set(text.split())}
+    return Batch(
+        tuple((key, None if fields is None else orjson.dumps(fields).decode()) for key, fields in found),
+        " ".join(word for word in words if 4 <= len(word) <= 40 and word.isalpha()),
+    )
 
 
 def displayed(found: tantivy.Document, concepts: Concepts) -> dict[str, Any]:
@@ -126,57 +144,59 @@ def displayed(found: tantivy.Document, concepts: Concepts) -> dict[str, Any]:
     return display
 
 
-def _extend(fields: dict[str, Any], analysed: Sequence[Form], tag: str, times: int) -> None:
-    stems = [each.stem for each in analysed if each.telling]
-    parts = [PART + part for each in analysed for part in each.parts]
-    fields.setdefault(stems_field(tag), []).append(" ".join([*stems * times, *parts]))
-    # Each time apart, so that no phrase runs from the end of a title to its beginning.
-    fields.setdefault("exact", []).extend([" ".join(each.folded for each in analysed)] * times)
+def _put_words(fields: dict[str, Any], texts: Mapping[str, Mapping[str, str]], concepts: Concepts) -> dict[str, None]:
+    """Index the words of titles and texts, by language and as they are written; the concepts that they name."""
+    named: dict[str, None] = {}
+    exact = fields["exact"] = list[str]()
+    for role, by_language in texts.items():
+        times = TITLE_TIMES if role == "title" else 1
+        for language, text in by_language.items():
+            forms = concepts.forms(WORD.findall(text), language)
+            stems, parts = " ".join(map(_TOLD, forms)), " ".join(filter(None, map(_INSIDE, forms)))
+            fields.setdefault(stems_field(analysed_as(language)), []).append(" ".join([*[stems] * times, parts]))
+            # Each time apart, so that no phrase runs from the end of a title to its beginning.
+            exact += [" ".join(map(_FOLDED, forms))] * times
+            named |= concepts.named(forms, language)
+    return named
 
 
-def suggestible(fields: Mapping[str, Any], known: Set[str]) -> set[str]:
-    """The words of a document, beyond the known ones, that may be suggested to somebody who mistyped."""
-    words = set(" ".join(fields["exact"]).split()) - known
-    return {word for word in words if 4 <= len(word) <= 40 and word.isalpha()}
-
-
-def _texts(record: Record, kind: Kind, role: str) -> dict[str, str]:
+def _texts(said: Mapping[str, Sequence[Term]], paths: Iterable[str]) -> dict[str, str]:
     found: dict[str, list[str]] = {}
-    for each in kind.fields:
-        if each.search == role:
-            for tag, text in record.texts(each.path).items():
-                found.setdefault(tag, []).append(text)
+    for path in paths:
+        for value in said.get(path, ()):
+            if isinstance(value, Literal):
+                found.setdefault(value.language, []).append(value.value)
     return {tag: "\n".join(parts) for tag, parts in found.items()}
 
 
-def _mentions(record: Record, kind: Kind) -> list[str]:
-    """The records that a record refers to."""
-    fields = (each for each in kind.fields if each.type is FieldType.RECORD)
-    return list(dict.fromkeys(str(value) for each in fields for value in record.values(each.path)))
-
-
-def _concepts(record: Record, concepts: Concepts) -> list[str]:
+def _concepts(record: Record, kind: Kind, concepts: Concepts) -> list[str]:
     """The concepts by which a record is found, its kind among them; what it is about itself before its parts."""
     nodes = sorted(record.nodes, key=lambda node: (node != record.iri, node))
-    values = dict.fromkeys(str(value) for node in nodes for _, value in record.nodes[node])
-    return [concepts.vocabulary.kinds[record.kind].iri, *(value for value in values if value in concepts.facets)]
+    known = concepts.facets
+    values = [value for node in nodes for _, value in record.nodes[node] if value.__class__ is str and value in known]
+    return [kind.iri, *dict.fromkeys(values)]
+
+
+def _put_facets(fields: dict[str, Any], facets: Mapping[str, Iterable[str]], vocabulary: Vocabulary) -> None:
+    for name in facet_names(vocabulary):
+        values = sorted({value for value in facets.get(name, ()) if SEPARATOR not in value})
+        fields[facet_field(name)], fields[facet_set_field(name)] = values, [SEPARATOR.join(values)]
 
 
 def _facets(
-    record: Record, kind: Kind, tagged: Iterable[str], source: Source, concepts: Concepts
+    said: Mapping[str, Sequence[Term]], kind: Kind, tagged: Iterable[str], source: Source, concepts: Concepts
 ) -> dict[str, list[str]]:
-    facets: dict[str, list[str]] = {KIND_FACET: [record.kind], NODE_FACET: [source.node]}
+    facets: dict[str, list[str]] = {KIND_FACET: [kind.name], NODE_FACET: [source.node]}
     for iri in tagged:
         for name, code in concepts.facets.get(iri, ()):
             facets.setdefault(name, []).append(code)
-    for each in kind.fields:
-        if each.facet:
-            facets.setdefault(each.facet, []).extend(_facet_values(each, record))
+    for each in kind.faceted:
+        facets.setdefault(each.facet, []).extend(_facet_values(each, said.get(each.path, ())))
     return facets
 
 
-def _facet_values(each: Field, record: Record) -> Iterable[str]:
-    for value in record.values(each.path):
+def _facet_values(each: Field, values: Iterable[Term]) -> Iterator[str]:
+    for value in values:
         if isinstance(value, Literal):
             if each.type is FieldType.TEXT:
                 yield value.language

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from federation.index.concepts import LONGEST
 from federation.index.documents import ROLES
+from federation.index.glossary import NOTHING, Glossary
 from federation.index.languages import WORD, analysed_as, is_stop_word
 from federation.index.reading import Unit
 from federation.index.seen import SeenWords, Sought
@@ -90,8 +91,16 @@ class _Found:
 class Explainer:
     """Explains the hits of one search: what all of them share is prepared once."""
 
-    def __init__(self, units: Sequence[Unit], seen: SeenWords, language: str, names: Sequence[Unit] = ()) -> None:
+    def __init__(
+        self,
+        units: Sequence[Unit],
+        seen: SeenWords,
+        language: str,
+        names: Sequence[Unit] = (),
+        glossary: Glossary = NOTHING,
+    ) -> None:
         """``names`` are those that several units together look like: they explain what nothing else does."""
+        self._glossary = glossary
         self._units = units
         self._names = names
         self._language = language
@@ -210,14 +219,16 @@ class Explainer:
                     said[whole] = None
 
     def _beginning(self, rules: str) -> Mapping[str, list[tuple[list[str], str]]]:
-        """The names of several words of the wanted concepts in a language, by their first stem, the longest first."""
+        """The names of the wanted concepts in a language that are told by several words or a region's term, by their
+        first stem, the longest first."""
         known = self._phrases.get(rules)
         if known is None:
             known = self._phrases[rules] = {}
             for iri in sorted(self._wanted):
-                for stems in self._concepts.said(iri, rules):
-                    if len(stems) > 1:
-                        known.setdefault(stems[0], []).append((list(stems), iri))
+                several = (stems for stems in self._concepts.said(iri, rules) if len(stems) > 1)
+                added = (way.stems for way in self._glossary.ways(iri) if way.language == rules)
+                for stems in (*several, *added):
+                    known.setdefault(stems[0], []).append((list(stems), iri))
             for some in known.values():
                 some.sort(key=lambda pair: -len(pair[0]))
         return known
@@ -232,18 +243,21 @@ class Explainer:
         return Because("word", unit.surface, " ".join(word for word, _ in there), there[0][1])
 
     def _by_concept(self, unit: Unit, found: _Found, display: Mapping[str, Any]) -> Because | None:
-        label, tagged = self._concepts.label, display["tagged"]
+        tagged = display["tagged"]
         for iri in unit.concepts:
             if iri in found.concepts:
                 surface, tag = found.concepts[iri]
-                return Because("named", unit.surface, surface, tag, iri, label(iri, self._language))
+                return Because("named", unit.surface, surface, tag, iri, self._label(iri))
         for iri in unit.concepts:
             if iri in tagged:
-                return Because("concept", unit.surface, "", "", iri, label(iri, self._language))
+                return Because("concept", unit.surface, "", "", iri, self._label(iri))
         for iri in unit.concepts:
             if not self._narrower[iri].isdisjoint(tagged) or not self._narrower[iri].isdisjoint(found.concepts):
-                return Because("narrower", unit.surface, "", "", iri, label(iri, self._language))
+                return Because("narrower", unit.surface, "", "", iri, self._label(iri))
         return None
+
+    def _label(self, iri: str) -> str:
+        return self._glossary.label(iri, self._language) or self._concepts.label(iri, self._language)
 
     # What is shown
 

@@ -139,7 +139,7 @@ class Facets:
     def possible(self, name: str) -> list[str]:
         """The values a facet can have, where the vocabulary says which; empty where it does not."""
         if name == "kind":
-            return [kind.name for kind in self._vocabulary.authored]
+            return [kind.name for kind in self._vocabulary.searched]
         lists = [scheme for scheme in self._vocabulary.schemes.values() if scheme.facet == name]
         return [concept.code for scheme in lists for concept in scheme.concepts.values()]
 

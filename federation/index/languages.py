@@ -133,4 +133,4 @@ def folded_words(text: str) -> str:
 
 def is_stop_word(word: str, language: str) -> bool:
     """Whether a word carries no meaning of its own in a language."""
-    return word.lower() in _STOP.get(analysed_as(language), frozenset())
+    return word.lower() in _STOP.get(language if language in _STOP else analysed_as(language), frozenset())

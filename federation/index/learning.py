@@ -135,7 +135,7 @@ def said(parallel: Parallel, concepts: Concepts) -> Iterator[Said]:
     forms = {tag: concepts.forms(WORD.findall(text), tag) for tag, text in parallel.texts.items()}
     named = {tag: frozenset(concepts.named(some, tag)) for tag, some in forms.items()}
     for tag, some in forms.items():
-        words = sorted({form.stem for form in some if form.telling and _is_plain(form.folded)})
+        words = sorted({form.stem for form in some if form.told and _is_plain(form.folded)})
         others = len(named) - 1
         elsewhere = Counter(iri for other, iris in named.items() if other != tag for iri in iris)
         # One language alone may only have a word that looks like another: Danish *andre* and *ændre*.
@@ -157,7 +157,7 @@ def spellings(parallels: Iterable[Parallel], concepts: Concepts) -> dict[tuple[s
         for tag, text in parallel.texts.items():
             words = WORD.findall(text)
             for word, form in zip(words, concepts.forms(words, tag), strict=True):
-                if form.telling:
+                if form.told:
                     found.setdefault((analysed_as(tag), form.stem), Counter())[word] += 1
     usual = {}
     for key, spelt in found.items():

@@ -1,9 +1,7 @@
 """The lexicon: words that mean the same in the languages of the federation, beyond the code lists.
 
-A row of a table in ``vocab/lexicon/`` is one meaning, a cell the words and phrases for it in one language,
-separated by ``|``. Search treats a meaning as a concept that nobody tags: words lead to it and from it, never
-to each other. ``~`` behind a word says that it is too general, or means too much else, to say what a text is
-about: it then leads a query to the meaning, and no text.
+A row of a table in ``vocab/lexicon/`` is one meaning (``records.lexical``). Search treats it as a concept that
+nobody tags: words lead to it and from it, never to each other.
 
 Beside the tables lie ``learned.csv``, which ``federation.index.learning`` writes and only queries use, and
 ``refused.csv``, with what is not to be learned.
@@ -22,6 +20,7 @@ from typing import Final, NamedTuple
 from federation.errors import Misconfigured
 from federation.index.languages import stem
 from federation.records.kinds import LANGUAGES
+from federation.records.lexical import COLUMNS, Entry, entries_of
 
 FOLDER: Final = "lexicon"
 BASE: Final = "https://w3id.org/procirc/lexicon/"
@@ -29,17 +28,7 @@ _ROOT: Final = "https://w3id.org/procirc/"
 """What is left out of the addresses of concepts in the two tables of single words."""
 _LEARNED: Final = "learned.csv"
 _REFUSED: Final = "refused.csv"
-_GENERAL: Final = "~"
-_COLUMNS: Final = ["id", *LANGUAGES]
 _NAME: Final = re.compile(r"[\w-]+")
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A word or phrase for a meaning; ``general`` ones are only believed in queries."""
-
-    text: str
-    general: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +72,13 @@ def _read(path: Path) -> Iterator[Meaning]:
     if not _NAME.fullmatch(path.stem):
         raise Misconfigured(f"{path.name}: the name of a table of the lexicon has letters, digits and hyphens only.")
     seen: set[str] = set()
-    for place, (name, *cells) in _table(path, _COLUMNS):
+    for place, (name, *cells) in _table(path, COLUMNS):
         if not _NAME.fullmatch(name) or len(cells) != len(LANGUAGES):
-            raise Misconfigured(
-                f"{place}: a row has {len(_COLUMNS)} columns, and an id of letters, digits and hyphens."
-            )
+            raise Misconfigured(f"{place}: a row has {len(COLUMNS)} columns, and an id of letters, digits and hyphens.")
         if name in seen:
             raise Misconfigured(f"{place}: {name!r} occurs twice.")
         seen.add(name)
-        entries = {tag: _entries(cell) for tag, cell in zip(LANGUAGES, cells, strict=True)}
+        entries = {tag: entries_of(cell) for tag, cell in zip(LANGUAGES, cells, strict=True)}
         yield Meaning(f"{BASE}{path.stem}/{name}", {tag: some for tag, some in entries.items() if some})
 
 
@@ -112,11 +99,6 @@ def _table(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, list[str]]
         except csv.Error as error:
             # An open quote runs to the end of the file: what counts is where its row began.
             raise Misconfigured(f"{path.name}, line {line + 1}: {error}.") from error
-
-
-def _entries(cell: str) -> tuple[Entry, ...]:
-    texts = (each.strip() for each in cell.split("|"))
-    return tuple(Entry(text.rstrip(_GENERAL).strip(), text.endswith(_GENERAL)) for text in texts if text.strip("~ "))
 
 
 # Single words

@@ -14,8 +14,9 @@ from typing import Final
 import tantivy
 
 from federation.index import ranking
-from federation.index.concepts import Concepts, is_meaning
-from federation.index.documents import PART, facet_field, stems_field
+from federation.index.concepts import PART, Concepts, is_meaning
+from federation.index.documents import facet_field, stems_field
+from federation.index.glossary import Way
 from federation.index.languages import analysed_as, folded_words, is_stop_word, words
 from federation.index.reading import Asked, QueryWord, Unit, restored
 
@@ -103,7 +104,7 @@ def build(
         if scored:
             wanted = _some([_unit(unit, tag, schema, concepts) for unit in every], least)
         elif least == 1:
-            wanted = _either({each for unit in every for each in _terms(unit, tag, concepts)}, schema)
+            wanted = _any_of_all(every, tag, schema, concepts)
         else:
             wanted = _some([_any_of(unit, tag, schema, concepts) for unit in every], least)
         clauses.append((tantivy.Occur.Must, wanted))
@@ -170,6 +171,7 @@ def _unit(unit: Unit, language: str, schema: tantivy.Schema, concepts: Concepts)
     if unit.inner:
         inner = _some([_unit(each, language, schema, concepts) for each in unit.inner])
         choices.append(tantivy.Query.boost_query(inner, ranking.WITHIN))
+    choices += [tantivy.Query.boost_query(_way(each, schema, "freq"), ranking.MEANING) for each in unit.ways]
     for each in unit.linked:
         for role, weight in _roles(each.concept, concepts):
             choices.append(_boosted(schema, role, concepts.terms[each.concept], weight * each.weight))
@@ -189,11 +191,26 @@ def _sure(unit: Unit) -> Unit:
 
 
 def _any_of(unit: Unit, language: str, schema: tantivy.Schema, concepts: Concepts) -> tantivy.Query:
-    return _either(set(_terms(unit, language, concepts)), schema)
+    return _any_of_all([unit], language, schema, concepts)
+
+
+def _any_of_all(units: Sequence[Unit], language: str, schema: tantivy.Schema, concepts: Concepts) -> tantivy.Query:
+    terms = {each for unit in units for each in _terms(unit, language, concepts)}
+    ways = dict.fromkeys(way for unit in units for way in unit.ways)
+    return _some([*_flat(terms, schema), *(_way(each, schema, "basic") for each in ways)])
+
+
+def _way(way: Way, schema: tantivy.Schema, option: str) -> tantivy.Query:
+    """The texts with all words of a way to say something."""
+    name = stems_field(way.language)
+    terms = [tantivy.Query.term_query(schema, name, each, option) for each in dict.fromkeys(way.telling)]
+    return terms[0] if len(terms) == 1 else tantivy.Query.boolean_query([(tantivy.Occur.Must, each) for each in terms])
 
 
 def _roles(iri: str, concepts: Concepts) -> Iterator[tuple[str, float]]:
     """In which ways a record can be about a concept, and how much each counts."""
+    if iri not in concepts.terms:
+        return  # a meaning that only a region has; the index knows nothing of it
     if is_meaning(iri):
         yield "named", ranking.MEANING  # nobody tags the meanings of the lexicon, and none is broader than another
         return
@@ -213,8 +230,8 @@ def _terms(unit: Unit, language: str, concepts: Concepts) -> Iterator[tuple[str,
         yield from ((name, text) for word in unit.words for name, text, _ in _fields(word, language))
 
 
-def _either(terms: Set[tuple[str, str]], schema: tantivy.Schema) -> tantivy.Query:
-    return _some([tantivy.Query.term_query(schema, name, text, "basic") for name, text in sorted(terms)])
+def _flat(terms: Set[tuple[str, str]], schema: tantivy.Schema) -> list[tantivy.Query]:
+    return [tantivy.Query.term_query(schema, name, text, "basic") for name, text in sorted(terms)]
 
 
 def _some(queries: Sequence[tantivy.Query], least: int = 1) -> tantivy.Query:

@@ -14,6 +14,7 @@ from rapidfuzz.distance import Levenshtein
 
 from federation.index import ranking
 from federation.index.concepts import Concepts, Spotted
+from federation.index.glossary import NOTHING, Glossary, Way
 from federation.index.grams import Alike
 from federation.index.languages import ANALYSED, WORD, Word, analysed_as, fold, is_stop_word, stem
 
@@ -78,6 +79,8 @@ class Unit:
 
     said: str = ""
     """How the query says it, where no word of it is looked for."""
+    ways: tuple[Way, ...] = ()
+    """How texts say what it surely means, beside what code lists and lexicon know."""
 
     @property
     def surface(self) -> str:
@@ -118,8 +121,11 @@ def restored(text: str, language: str) -> str:
 class Understanding:
     """Reads queries in one language, with the concepts and the words of the records there are."""
 
-    def __init__(self, concepts: Concepts, known: Alike, language: str, *, sure: bool = False) -> None:
+    def __init__(
+        self, concepts: Concepts, known: Alike, language: str, *, glossary: Glossary = NOTHING, sure: bool = False
+    ) -> None:
         """``sure`` leaves out what a word may perhaps mean besides a concept that it names for sure."""
+        self._glossary = glossary
         self._sure = sure
         self._concepts = concepts
         self._known = known
@@ -155,17 +161,20 @@ class Understanding:
             return self._single(plain[at], surfaces[at], linked)
         if self._sure and linked:
             words = tuple(self._word(plain[each], surfaces[each], near=False) for each in range(at, last))
-            return Unit(words, _ordered(linked))
+            return Unit(words, _ordered(linked), ways=self._ways(linked))
         members = [each for each in range(at, last) if not is_stop_word(surfaces[each], self._language)]
         inner = tuple(self._unit(plain, surfaces, each, each + 1, spotted) for each in members)
         words = tuple(self._word(plain[each], surfaces[each]) for each in range(at, last))
-        return Unit(words, _ordered(linked), inner)
+        return Unit(words, _ordered(linked), inner, ways=self._ways(linked))
+
+    def _ways(self, sure: Iterable[str]) -> tuple[Way, ...]:
+        return tuple(dict.fromkeys(way for iri in sure for way in self._glossary.ways(iri)))
 
     def _single(self, word: Word, surface: str, linked: dict[str, float]) -> Unit:
         if self._sure and linked:
-            return Unit((self._word(word, surface, near=False),), _ordered(linked))
+            return Unit((self._word(word, surface, near=False),), _ordered(linked), ways=self._ways(linked))
         inner = tuple(self._parts(surface if word.parts else restored(surface, self._language)))
-        plain = self._word(word, surface)
+        plain, ways = self._word(word, surface), self._ways(linked)
         known = bool(linked or inner) or self._concepts.splitter.knows(word.folded, self._rules)
         for form in sorted(plain.stems):
             self._tell(linked, form)
@@ -176,7 +185,8 @@ class Understanding:
         if not linked and not inner:
             for form in sorted(plain.folded):
                 _add(linked, self._concepts.like(form, self._language, least=ranking.ALIKE_LABEL, most=_LABELS))
-        return Unit((plain,), (*_ordered(linked), *self._learned(plain.stems, linked)), inner, name=not known)
+        meant = (*_ordered(linked), *self._learned(plain.stems, linked))
+        return Unit((plain,), meant, inner, name=not known, ways=ways)
 
     def _learned(self, stems: Iterable[str], linked: Mapping[str, float]) -> Iterator[Linked]:
         """What a word was learned to mean, where nothing else leads to it; faint, and so behind all others."""
@@ -218,13 +228,16 @@ class Understanding:
         return found
 
     def _spotted(self, text: str, plain: Sequence[Word]) -> list[Spotted]:
-        found = list(self._concepts.spot(plain, self._language))
+        found = list(self._named(plain))
         again = restored(text, self._language)
         if again != text:
             words = self._concepts.analyse(again, self._language)
             if len(words) == len(plain):
-                found += self._concepts.spot(words, self._language)
+                found += self._named(words)
         return found
+
+    def _named(self, words: Sequence[Word]) -> Iterator[Spotted]:
+        return self._glossary.spot(words, self._language, self._concepts.spot(words, self._language))
 
     def _word(self, word: Word, surface: str, *, near: bool = True) -> QueryWord:
         again = restored(surface, self._language)

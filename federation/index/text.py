@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +23,8 @@ import tantivy
 
 from federation.errors import StorageFailed, Unavailable
 from federation.index.concepts import Concepts
-from federation.index.documents import TAGS, facet_field, facet_names, facet_set_field, stems_field, suggestible
+from federation.index.documents import TAGS, Batch, facet_field, facet_names, facet_set_field, stems_field
+from federation.index.glossary import NOTHING, Glossary
 from federation.index.grams import Alike
 from federation.index.lexicon import lexicon_files
 from federation.records.kinds import Vocabulary
@@ -85,6 +86,8 @@ class TextIndex:
         self.words = self._coming = Alike(self._read_words())
         """The words of the records, folded: for typing errors and what looks alike."""
         self._kept = len(self.words.texts)
+        self.glossary: Glossary = NOTHING
+        """The words that the regions add to the lexicon; whoever follows the logs keeps them up to date."""
         self._writer: tantivy.IndexWriter | None = None
         # A caller that is cancelled leaves its thread at work: the writer must not be let go of under it.
         self._working = threading.Lock()
@@ -201,17 +204,15 @@ class TextIndex:
                 ) from error
         return self._writer
 
-    def add(self, documents: Sequence[tuple[str, dict[str, Any] | None] | None]) -> None:
+    def add(self, documents: Batch) -> None:
         """Put documents in, each in place of the older version of its record; without fields that only goes."""
         with self._working, _stored():
             writer = self._index_writer()
-            for each in documents:
-                if each is not None:
-                    key, fields = each
-                    writer.delete_documents_by_term("key", key)
-                    if fields is not None:
-                        writer.add_document(tantivy.Document(**fields))
-                        self._coming.add(suggestible(fields, self._coming.known))
+            for key, fields in documents.documents:
+                writer.delete_documents_by_term("key", key)
+                if fields is not None:
+                    writer.add_json(fields)
+            self._coming.add(documents.words.split())
 
     def commit(self, positions: Mapping[str, int], *, soiled: bool = False) -> None:
         """Make what was added searchable and remember how far the logs are indexed.

@@ -46,8 +46,8 @@ class Place:
 class Draft:
     """Unsigned input: a kind, a slug, and values by field name.
 
-    Text fields hold ``{language: text}``, part fields a list of drafts, all others a value or a list
-    of values, as strings, numbers or booleans.
+    Text fields hold ``{language: text}``, or a list of texts where a language may have several, part fields
+    a list of drafts, all others a value or a list of values, as strings, numbers or booleans.
     """
 
     kind: str
@@ -241,26 +241,42 @@ def _texts(draft: Draft, each: Field, value: Any, reading: _Reading) -> list[Ter
         )
         return []
     terms: list[Term] = []
-    for tag, text in value.items():
+    pairs = [
+        (tag, text)
+        for tag, some in value.items()
+        for text in (some if each.several and isinstance(some, list) else [some])
+    ]
+    if len(pairs) > MAX_VALUES:
+        reading.fault(draft, each.name, f"{len(pairs):,} texts; {MAX_VALUES:,} are allowed.", "Split the record.")
+        return []
+    for tag, text in pairs:
         if text is None or text == "":
             continue
         if not isinstance(text, str) or not isinstance(tag, str) or not is_language(tag.lower()):
             reading.fault(draft, each.name, f"{str(tag)[:40]!r} is not a language with a text.", "Use nl, en, da …")
             continue
-        if any(isinstance(term, Literal) and term.language == tag.lower() for term in terms):
+        if not each.several and any(isinstance(term, Literal) and term.language == tag.lower() for term in terms):
             reading.fault(draft, each.name, f"There are two texts in {tag.lower()!r}.", "Keep one of them.")
             continue
         cleaned = clean(text)
         name = f"{each.name}@{tag}" if f"{each.name}@{tag}" in draft.place.columns else each.name
-        limit = each.max_length or MAX_LITERAL // 4
-        if len(cleaned) > limit:
-            reading.fault(
-                draft, name, f"The text has {len(cleaned):,} characters; {limit:,} are allowed.", "Shorten it."
-            )
-        elif unwritable(cleaned):
-            reading.fault(draft, name, "The text holds characters that cannot be shown as they are.", "Type it again.")
-        elif each.pattern is not None and not each.pattern.search(cleaned):
-            reading.fault(draft, name, "The text holds line breaks or control characters.", "Write it on one line.")
+        wrong = _wrong(cleaned, each)
+        if wrong:
+            reading.fault(draft, name, *wrong)
         elif cleaned:
             terms.append(Literal(cleaned, "", tag.lower()))
-    return terms
+    return list(dict.fromkeys(terms))
+
+
+def _wrong(text: str, each: Field) -> tuple[str, str] | None:
+    """What is wrong with a text, and what to do about it."""
+    limit = each.max_length or MAX_LITERAL // 4
+    if len(text) > limit:
+        return f"The text has {len(text):,} characters; {limit:,} are allowed.", "Shorten it."
+    if unwritable(text):
+        return "The text holds characters that cannot be shown as they are.", "Type it again."
+    if each.several and "|" in text:
+        return "The text holds |, which stands between two texts.", "Give them as two."
+    if text and each.pattern is not None and not each.pattern.search(text):
+        return "The text holds line breaks or control characters.", "Write it on one line."
+    return None

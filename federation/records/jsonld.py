@@ -51,7 +51,7 @@ def context_document(vocabulary: Vocabulary) -> Document:
 
 def _definition(field: Field) -> Document | str:
     if field.type is FieldType.TEXT:
-        return {"@id": field.path, "@container": "@language"}
+        return {"@id": field.path, "@container": ["@language", "@set"] if field.several else "@language"}
     definition: Document = {"@id": field.path}
     if field.type in _LINKS:
         definition["@type"] = "@id"
@@ -101,6 +101,8 @@ def _object(subject: str, nodes: Mapping[str, Sequence[tuple[str, Term]]], vocab
 def _member(
     field: Field, values: list[Term], nodes: Mapping[str, Sequence[tuple[str, Term]]], vocabulary: Vocabulary
 ) -> Any:
+    if field.several:
+        return _several(field, values)
     if field.type is FieldType.TEXT:
         texts = {v.language: v.value for v in sorted(values, key=str) if isinstance(v, Literal)}
         if len(texts) != len(values) or "" in texts:
@@ -110,6 +112,16 @@ def _member(
         return [_object(_part(v, field, nodes), nodes, vocabulary) for v in sorted(values, key=str)]
     items = [_scalar(field, value) for value in values]
     return items[0] if field.single and len(items) == 1 else items
+
+
+def _several(field: Field, values: list[Term]) -> Document:
+    """Every text by its language, which may have several."""
+    texts: dict[str, list[str]] = {}
+    for value in sorted(values, key=str):
+        if not isinstance(value, Literal) or not value.language:
+            raise NotCanonical(f"A text of {field.name} does not say its language.")
+        texts.setdefault(value.language, []).append(value.value)
+    return dict(sorted(texts.items()))
 
 
 def _part(value: Term, field: Field, nodes: Mapping[str, Sequence[tuple[str, Term]]]) -> str:

@@ -162,6 +162,8 @@ class Field:
     managed: bool = False
     advised: bool = False
     """Whether leaving it out is worth a warning."""
+    several: bool = False
+    """Whether one language may have several texts, such as names that mean the same."""
 
     @property
     def single(self) -> bool:
@@ -188,6 +190,8 @@ class Kind:
     """Texts that only people of the home node may see: never part of a record."""
     scope: tuple[str, ...] = ()
     """Names of the fields that say what a community is about; only where its records can be communities."""
+    lexical: bool = False
+    """Whether its records are words by which others are found, and never hits themselves."""
 
     @cached_property
     def by_path(self) -> Mapping[str, Field]:
@@ -196,6 +200,22 @@ class Kind:
     @cached_property
     def by_name(self) -> Mapping[str, Field]:
         return {each.name: each for each in self.fields}
+
+    @cached_property
+    def read_as(self) -> Mapping[str, tuple[str, ...]]:
+        """The properties that search reads, by how it does: as title, as text …"""
+        roles = dict.fromkeys(each.search for each in self.fields if each.search)
+        return {role: tuple(each.path for each in self.fields if each.search == role) for role in roles}
+
+    @cached_property
+    def references(self) -> tuple[str, ...]:
+        """The properties whose values are records."""
+        return tuple(each.path for each in self.fields if each.type is FieldType.RECORD)
+
+    @cached_property
+    def faceted(self) -> tuple[Field, ...]:
+        """The fields whose values make a facet."""
+        return tuple(each for each in self.fields if each.facet)
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +255,11 @@ class Vocabulary:
     def authored(self) -> tuple[Kind, ...]:
         """The kinds that people write, in the order of the vocabulary."""
         return tuple(sorted((k for k in self.kinds.values() if not k.managed), key=lambda k: (k.order, k.name)))
+
+    @cached_property
+    def searched(self) -> tuple[Kind, ...]:
+        """The kinds whose records are found by search, in the order of the vocabulary."""
+        return tuple(kind for kind in self.authored if not kind.lexical)
 
     @cached_property
     def facets(self) -> tuple[str, ...]:

@@ -100,7 +100,7 @@ class _KindCheck:
         self._fields = {each.path: _FieldCheck(each, vocabulary) for each in kind.fields}
         self._required = [(each, each.path) for each in kind.fields if each.minimum or each.advised]
         self._limited = {each.path: each.maximum for each in kind.fields if each.maximum is not None}
-        self._texts = {each.path for each in kind.fields if each.type is FieldType.TEXT}
+        self._texts = {each.path for each in kind.fields if each.type is FieldType.TEXT and not each.several}
         self._fine = {path: _Judged(path) for path in (*self._fields, TYPE)}
         self._fine_texts: Remembered[tuple[str, str], _Judged] = Remembered(lambda key: _Judged(*key))
         self._judged = Remembered(self._judge, worth=lambda statement: len(_text(statement[1])) < _MEMO)

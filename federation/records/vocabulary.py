@@ -192,6 +192,7 @@ class _Reader:
             ending=graph.value(shape, PCN.ending) is not None,
             restricted=self.restricted(shape),
             scope=self.scope(shape, fields),
+            lexical=graph.value(shape, PCN.lexical) is not None,
         )
 
     def restricted(self, shape: rdflib.term.Node) -> tuple[Field, ...]:
@@ -267,6 +268,7 @@ class _Reader:
             search=str(graph.value(shape, PCN.searchField) or ""),
             managed=graph.value(shape, PCN.managed) is not None,
             advised=str(path) in advised,
+            several=self.type_of(shape) is FieldType.TEXT and not self.unique(shape),
         )
 
     def type_of(self, shape: rdflib.term.Node) -> FieldType:
@@ -286,6 +288,9 @@ class _Reader:
                 return FieldType.RECORD
             return FieldType.PART if graph.value(shape, SH.node) is not None else FieldType.IRI
         raise Misconfigured(f"<{shape}> says neither sh:datatype nor sh:nodeKind sh:IRI in a way known here.")
+
+    def unique(self, shape: rdflib.term.Node) -> bool:
+        return str(self.graph.value(shape, SH.uniqueLang)) == "true"
 
     def kind_name(self, target: rdflib.term.Node) -> str:
         graph = self.graph

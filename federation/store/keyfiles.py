@@ -8,6 +8,7 @@ day and belongs on paper or a stick in a safe. Nothing here prints a key or writ
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -126,19 +127,28 @@ def write(path: Path, key: Ed25519PrivateKey, passphrase: str = "") -> None:
     if passphrase:
         encryption = BestAvailableEncryption(passphrase.encode())
         text = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption).decode("ascii")
-    partial = path.with_suffix(".partial")
+    # Of a process that is killed here a start removes what is left; see recovery.Guard.tidy.
+    partial = path.with_suffix(f".{os.getpid()}.partial")
     partial.unlink(missing_ok=True)
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+    _write_new(partial, text)
     try:
         os.link(partial, path)
     except FileExistsError as error:
         raise AlreadyExists(f"There is a key in {path} already; it is left as it is.") from error
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS):
+            raise
+        _write_new(path, text)  # a stick that every system can read has no links
     finally:
         partial.unlink()
+
+
+def _write_new(path: Path, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _text(path: Path) -> str:

@@ -8,9 +8,10 @@ a checkpoint.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -23,13 +24,15 @@ from federation.log.merkle import Frontier
 from federation.log.trust import Entry, Erased, Standing
 from federation.store import days, schema, statements
 from federation.store import effects as effects_of
-from federation.store.engine import open_engine, reading, scrub, writing
+from federation.store.engine import open_engine, reading, scrub, writing, written
 from federation.store.followed import FollowedPeers
 from federation.store.in_house import InHouse
 from federation.store.inventory import Inventory
 from federation.store.rows import Day, Log, PeerState, StoredEntry, entry_of, log_of
 from federation.store.witnesses import Witnesses
 
+LATELY: Final = 1.0
+"""Seconds for which pages may be told what was read before."""
 SignCheckpoint = Callable[[int, bytes, str], str]
 """Signs a size and a root, given the last checkpoint of the log, which is empty before the first."""
 
@@ -51,6 +54,8 @@ class Store:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self._lately: tuple[int, float, dict[int, PeerState]] = (-1, 0.0, {})
+        """What peer_states_lately read last: after how many writes, when, and what."""
         self.soiled = False
         """Whether files of the database may still hold what was erased."""
         self.in_house = InHouse(engine)
@@ -321,12 +326,12 @@ class Store:
                     found[row.record] = entry_of(row)
         return found
 
-    async def of_kind(self, log_id: int, kind: str) -> list[StoredEntry]:
-        """The newest visible versions of all records of a kind in a log, in the order of the log."""
+    async def of_kind(self, log_id: int, kind: str, *, most: int | None = None) -> list[StoredEntry]:
+        """The newest visible versions of all records of a kind in a log, or of the first ones, in its order."""
         entry = schema.entry.c
         async with reading(self._engine) as connection:
             rows = await connection.execute(
-                statements.newest(entry.log_id == log_id).where(entry.kind == kind).order_by(entry.position)
+                statements.newest(entry.log_id == log_id).where(entry.kind == kind).order_by(entry.position).limit(most)
             )
             return [entry_of(row) for row in rows]
 
@@ -359,6 +364,15 @@ class Store:
         async with reading(self._engine) as connection:
             rows = await connection.execute(schema.peer.select())
             return {row.log_id: PeerState(**row._mapping) for row in rows}
+
+    async def peer_states_lately(self) -> Mapping[int, PeerState]:
+        """The same for pages, which ask at every search: a change by another process may be seen a second later."""
+        count, at, states = self._lately
+        if count != written(self._engine) or time.monotonic() > at + LATELY:
+            count, at = written(self._engine), time.monotonic()
+            states = await self.peer_states()
+            self._lately = count, at, states
+        return states
 
     async def update_peer(self, log_id: int, **values: str | int) -> None:
         """Change some columns of a peer's state."""

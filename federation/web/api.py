@@ -31,7 +31,7 @@ async def publish(request: web.Request) -> web.Response:
     if not drafts:
         raise InvalidRequest("The list of records is empty.")
     outcome = await request.app[PUBLISHER].publish(drafts)
-    await request.app[FOLLOWER].catch_up()
+    await request.app[FOLLOWER].soon()
     language = pages.language_of(request).tag
     answer = {
         "published": [{"id": iri, "position": position} for iri, position in outcome.published],

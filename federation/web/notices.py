@@ -44,9 +44,10 @@ class Notice:
 
 async def of_all(request: web.Request) -> list[Notice]:
     """What is to be said of the regions of which anything is."""
-    states = {id_: each for id_, each in (await request.app[STORE].peer_states()).items() if _is_told(request, each)}
+    every = await request.app[STORE].peer_states_lately()
+    states = {id_: each for id_, each in every.items() if _is_told(request, each)}
     if not states:
-        return []  # as nearly always: one question to the store for each search
+        return []  # as nearly always
     return [_said(request, log, states[log.id]) for log in await request.app[STORE].logs() if log.id in states]
 
 

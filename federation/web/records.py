@@ -314,6 +314,10 @@ class View:
         return PartTable(self.language.pick(each.labels), self.language.pick(each.help), headers, rows)
 
     def cells(self, each: Field, node: str = "") -> tuple[Cell, ...]:
+        if each.several:
+            found = [value for value in self.record.values(each.path, node) if isinstance(value, Literal)]
+            found.sort(key=lambda value: (value.language != self.language.tag, value.language, value.value))
+            return tuple(Cell(value.value, value.language) for value in found)
         if each.type is FieldType.TEXT:
             tag, text = in_language(self.record.texts(each.path, node), self.language.tag)
             return (Cell(text, tag),) if text else ()

@@ -7,7 +7,20 @@ from typing import Final
 
 from aiohttp import web
 
-from federation.web import accounts, api, communities, feed, health, log, metrics, network, records, search, vocabulary
+from federation.web import (
+    accounts,
+    api,
+    communities,
+    feed,
+    health,
+    lexicon,
+    log,
+    metrics,
+    network,
+    records,
+    search,
+    vocabulary,
+)
 from federation.web.pages import FOLDER
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -41,6 +54,7 @@ GET: Final[tuple[tuple[str, Handler], ...]] = (
     ("/vocab/", vocabulary.index),
     ("/vocab/ns", vocabulary.ontology),
     (r"/vocab/ns{suffix:\.(ttl|jsonld)}", vocabulary.ontology),
+    ("/vocab/lexicon", lexicon.page),
     ("/vocab/kind/{name}", vocabulary.kind),
     ("/vocab/list/{name}", vocabulary.code_list),
     ("/vocab/{path:.+}", vocabulary.file),

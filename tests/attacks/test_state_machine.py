@@ -412,8 +412,7 @@ class Federation(RuleBasedStateMachine):
             assert after[name] == before[name] + 1 == self.logs[name].size + 1
             assert not refused
             known = {RECORD: Event(RECORD, slug, title), ERASURE: Event(ERASURE, slug), KEYS: Event(KEYS)}
-            if what == KEYS:
-                self._note(name, known[what])
+            self._note(name, known[what])
         await self.sites[name].running.node.follower.catch_up()
 
     @rule(name=names)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from federation.index.documents import Source, document
+from federation.index.documents import Source, batch, document
 from federation.index.text import TextIndex
 from federation.publish import Previous, prepare, timestamp
 from federation.records.draft import Draft
@@ -39,6 +39,6 @@ def index_of(folder: Path, drafts: Mapping[str, Sequence[Draft]], tools: Tools) 
     """A text index over some drafts, by the name of their node."""
     index = TextIndex(folder, tools.concepts, memory=MEMORY)
     found = sources(drafts, tools)
-    index.add([document(each, tools.concepts) for each in found])
+    index.add(batch(document(each, tools.concepts) for each in found))
     index.commit({f"did:web:{node}.example": len(each) for node, each in drafts.items()})
     return index

@@ -106,6 +106,9 @@ def _values_of(kind: Kind) -> SearchStrategy[dict[str, Any]]:
 
 
 def _value(field: Field) -> SearchStrategy[Any]:
+    if field.several:
+        some = st.lists(_texts(field).filter(lambda text: "|" not in text), min_size=1, max_size=3, unique=True)
+        return st.dictionaries(st.sampled_from(TAGS), some, min_size=1, max_size=3)
     if field.type is FieldType.TEXT:
         return st.dictionaries(st.sampled_from(TAGS), _texts(field), min_size=1, max_size=3)
     if field.type is FieldType.PART:

@@ -32,8 +32,8 @@ DCMI Metadata Terms: http://purl.org/dc/terms/
   abstract accessRights creator description isVersionOf issued language license modified publisher references
   replaces source spatial subject temporal title
 SKOS, W3C: http://www.w3.org/2004/02/skos/core#
-  Concept ConceptScheme altLabel broadMatch broader closeMatch definition exactMatch inScheme notation
-  prefLabel relatedMatch topConceptOf
+  Concept ConceptScheme altLabel broadMatch broader closeMatch definition exactMatch hiddenLabel inScheme
+  notation prefLabel relatedMatch topConceptOf
 Organization Ontology, W3C: http://www.w3.org/ns/org#
   Membership Organization role
 PROV-O, W3C: http://www.w3.org/ns/prov#

@@ -236,3 +236,19 @@ async def test_what_was_erased_leaves_the_files_as_soon_as_nobody_reads_it_any_m
     await store.scrub()
     assert not store.soiled
     assert not [path for path in files if path.exists() and b"<urn:v> <urn:1>" in path.read_bytes()]
+
+
+async def test_pages_are_told_at_once_what_this_process_wrote_of_a_peer(store, copy):
+    before = await store.peer_states_lately()
+    assert await store.peer_states_lately() is before, "nothing was written, so nothing is read"
+    await store.update_peer(copy.id, state="stale")
+    assert (await store.peer_states_lately())[copy.id].state == "stale"
+
+
+async def test_pages_are_told_a_second_later_what_another_process_wrote(store, copy, tmp_path, monkeypatch):
+    await store.peer_states_lately()
+    async with open_store(url_of(tmp_path)) as elsewhere:
+        await elsewhere.update_peer(copy.id, state="stale")
+    assert (await store.peer_states_lately())[copy.id].state != "stale"
+    monkeypatch.setattr("federation.store.store.LATELY", -1.0)
+    assert (await store.peer_states_lately())[copy.id].state == "stale"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 from typing import Any
@@ -10,7 +11,9 @@ import aiohttp
 import pytest
 from aiohttp.test_utils import TestServer
 
+from federation import indexing
 from federation import node as nodes
+from federation.errors import StorageFailed
 from tests.web.conftest import LARGEST, OWN, Site
 
 
@@ -49,6 +52,33 @@ def test_a_refusal_names_the_scheme_of_authentication(site: Site):
 @pytest.mark.usefixtures("untouched")
 def test_the_token_counts_only_as_a_bearer_token(site: Site):
     assert site.post(draft("refused"), token="", Authorization=f"Basic {site.token}").status == 401
+
+
+def test_an_author_does_not_wait_for_an_index_that_is_far_behind(site: Site, monkeypatch):
+    follower, may = site.node.follower, asyncio.Event()
+
+    async def slow(progress: Any = None) -> int:
+        await may.wait()
+        return 0
+
+    monkeypatch.setattr(follower, "catch_up", slow)
+    monkeypatch.setattr(indexing, "AWAITED", 0.05)
+    assert site.post(draft("early")).status == 201
+
+    async def ends() -> None:
+        may.set()
+        await follower.end()
+
+    site.run(ends())
+
+
+def test_what_is_published_is_so_although_the_index_cannot_be_written(site: Site, monkeypatch):
+    async def full(progress: Any = None) -> int:
+        raise StorageFailed("The disk is full.")
+
+    monkeypatch.setattr(site.node.follower, "catch_up", full)
+    assert site.post(draft("kept")).status == 201
+    assert site.get("/records/pilot/kept").status == 200
 
 
 def test_a_new_record_is_created_at_its_address(site: Site):

@@ -47,6 +47,8 @@ EVERY = [
     "/.well-known/did.json",
     "/vocab/",
     "/vocab/procirc.ttl",
+    "/vocab/lexicon",
+    "/vocab/lexicon?q=mol&page=99999",
     "/network",
     "/login",
     "/health/live",

@@ -1,0 +1,70 @@
+"""The labels by which concepts are spotted: those of the code lists, of the kinds, and of the lexicon."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from federation.index.compounds import SHORTEST, Splitter
+from federation.index.languages import ANALYSED, UNKNOWN, WORD, analysed_as, fold, is_stop_word, stem
+from federation.index.lexicon import Meaning
+from federation.records.kinds import Vocabulary
+
+
+class Label(NamedTuple):
+    """One way to say a concept in a language, word by word; ``general`` ones say nothing of a text."""
+
+    concept: str
+    language: str
+    """By whose rules it is read."""
+    text: str
+    general: bool
+    folded: tuple[str, ...]
+    stems: tuple[str, ...]
+    telling: tuple[bool, ...]
+    """Which of its words are no stop words."""
+
+
+class Labels:
+    """Reads the labels of a vocabulary and its lexicon, and the words of its definitions."""
+
+    def __init__(self, vocabulary: Vocabulary, lexicon: Iterable[Meaning]) -> None:
+        self._vocabulary = vocabulary
+        self._plain: dict[str, dict[str, tuple[str, str, bool]]] = {}
+        read = (self._read(*each) for each in self._texts(lexicon))
+        self.every = tuple(each for each in read if any(each.telling))
+
+    def _texts(self, lexicon: Iterable[Meaning]) -> Iterator[tuple[str, str, str, bool]]:
+        """Concept, language, text and whether it is general, of every label."""
+        every = (scheme for scheme in self._vocabulary.schemes.values() if not scheme.unspotted)
+        for concept in (concept for scheme in every for concept in scheme.concepts.values()):
+            yield from ((concept.iri, tag, text, False) for tag, text in concept.labels.items())
+            for tag, texts in concept.alternatives.items():
+                yield from ((concept.iri, tag, text, False) for text in texts)
+        for kind in self._vocabulary.searched:
+            # Whoever asks for lessons wants the kind; a text that has the word says nothing of its kind.
+            yield from ((kind.iri, tag, text, True) for tag, text in kind.labels.items())
+        for meaning in lexicon:
+            for tag, entries in meaning.entries.items():
+                yield from ((meaning.iri, tag, each.text, each.general) for each in entries)
+
+    def _read(self, concept: str, language: str, text: str, general: bool) -> Label:
+        rules = analysed_as(language)
+        known = self._plain.setdefault(rules, {})
+        forms = []
+        for word in WORD.findall(text):
+            if word not in known:
+                known[word] = (fold(word), stem(word, rules), not is_stop_word(word, rules))
+            forms.append(known[word])
+        folded, stems, telling = zip(*forms, strict=True) if forms else ((), (), ())
+        return Label(concept, rules, text, general, folded, stems, telling)
+
+    def splitter(self) -> Splitter:
+        """What takes compounds apart into words of labels, definitions and lexicon."""
+        known: dict[str, set[str]] = {tag: set() for tag in ANALYSED}
+        definitions = (pair for concept in self._vocabulary.concepts.values() for pair in concept.definition.items())
+        for each in (*self.every, *(self._read("", tag, text, True) for tag, text in definitions)):
+            if each.language != UNKNOWN:
+                words = zip(each.folded, each.telling, strict=True)
+                known[each.language].update(word for word, telling in words if telling and len(word) >= SHORTEST)
+        return Splitter({tag: frozenset(some) for tag, some in known.items()})
