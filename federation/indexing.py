@@ -19,7 +19,7 @@ from federation.index.text import TextIndex
 from federation.log.effects import effect_of
 from federation.log.keys import KIND as KEY_EVENT
 from federation.records.canonical import nodes_of
-from federation.records.record import assemble
+from federation.records.record import address_of, assemble
 from federation.store.effects import COMPROMISED
 from federation.store.rows import Log, StoredEntry
 from federation.store.store import Store
@@ -27,8 +27,8 @@ from federation.workers import Tools, Workers
 
 log = structlog.get_logger(__name__)
 _CHUNK: Final = 250
-TERMS: Final = 20_000
-"""Terms of one log that are believed, the oldest first."""
+TERMS: Final = 16 * 1024 * 1024
+"""Bytes of terms of one log that are believed, the oldest first: some 4,000 of usual size."""
 AWAITED: Final = 1.0
 """Seconds that an author waits for the index."""
 BULK: Final = 2000
@@ -55,8 +55,9 @@ class Follower:
         self._index = index
         self._workers = workers
         self._following = asyncio.Lock()
-        self._terms_at: object = None
-        """How long the logs were when their terms were read."""
+        self._terms_of: set[int] = set()
+        """The logs whose terms were read last."""
+        self._terms_changed = True
         self._begun: set[asyncio.Task[int]] = set()
 
     async def catch_up(self, progress: Any = None) -> int:
@@ -66,16 +67,16 @@ class Follower:
         """
         async with self._following:
             logs = await self._store.logs()
-            await self._read_terms(logs)
             behind = {each.did: each for each in logs if self._index.positions.get(each.did, 0) < each.verified_size}
             try:
                 done = await self._index_logs(behind, dict(self._index.positions), progress) if behind else 0
                 if self._index.soiled:
                     await self._make_anew(logs, None)
-                return done
             except Unavailable:
                 await asyncio.to_thread(self._index.refresh)
-                return 0
+                done, self._terms_changed = 0, True
+            await self._read_terms(logs)
+            return done
 
     async def soon(self) -> None:
         """Have searches find what an author has just published, and wait for it no longer than AWAITED.
@@ -100,21 +101,27 @@ class Follower:
         await asyncio.gather(*self._begun, return_exceptions=True)
 
     async def _read_terms(self, logs: Sequence[Log]) -> None:
-        """Have searches believe what the regions say of words; that takes no indexing."""
-        sizes = [(each.id, each.verified_size) for each in logs]
-        if sizes == self._terms_at:
+        """Have searches believe what the regions say of words, where that has changed; it takes no indexing."""
+        if not self._terms_changed and self._terms_of == {each.id for each in logs}:
             return
-        vocabulary = self._index.concepts.vocabulary
-        names = [kind.name for kind in vocabulary.authored if kind.lexical]
-        rows = [
-            (log, entry)
-            for log in logs
-            for name in names
-            for entry in await self._store.of_kind(log.id, name, most=TERMS)
-        ]
-        said = [(log, entry.signed.body) for log, entry in rows if not entry.quarantine]
+        self._terms_changed, self._terms_of = False, {each.id for each in logs}
+        said = [(log, body) for log in logs for body in await self._said(log)]
         self._index.glossary = await asyncio.to_thread(_glossary, said, self._index.concepts)
-        self._terms_at = sizes
+
+    async def _said(self, home: Log) -> list[str]:
+        """The bodies of the terms of a log, the oldest first, up to TERMS bytes: nobody fills our memory with words."""
+        bodies: list[str] = []
+        for kind in (kind for kind in self._index.concepts.vocabulary.authored if kind.lexical):
+            left, after = TERMS, -1
+            while some := await self._store.of_kind(home.id, kind.name, after=after, most=_CHUNK):
+                for each in some:
+                    left -= len(each.signed.body)
+                    if left < 0:
+                        log.warning("terms are left out", node=home.name, bytes=TERMS)
+                        return bodies
+                    bodies.append(each.signed.body)
+                after = some[-1].position
+        return bodies
 
     async def behind(self) -> int:
         """Visible entries that are not indexed yet."""
@@ -196,6 +203,7 @@ class Follower:
         entries = await self._store.entries(log.id, start, stop)
         shown: list[StoredEntry] = []
         gone: list[str] = []
+        self._terms_changed |= any(each.kind == KEY_EVENT or self._is_lexical(each.record) for each in entries)
         for each in entries:
             if each.kind == KEY_EVENT:
                 hidden = await self._hidden_by(log, each)
@@ -207,6 +215,11 @@ class Follower:
         sources = [Source(log.id, each.position, log.name, log.own, each.published, each.signed.body) for each in shown]
         made: Batch = await self._workers.run(documents_of, sources, bulk=bulk)
         return replace(made, documents=(*made.documents, *((record, None) for record in gone)))
+
+    def _is_lexical(self, record: str) -> bool:
+        address = address_of(record)
+        kind = self._index.concepts.vocabulary.kinds.get(address.kind) if address else None
+        return kind is not None and kind.lexical
 
     async def _hidden_by(self, log: Log, entry: StoredEntry) -> list[str]:
         """The records of which a key event hides versions that a stolen key signed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from federation import indexing
 from federation.exchange.files import File, drafts_of
 from federation.index.glossary import WAYS
 from federation.records import jsonld
@@ -122,6 +123,14 @@ async def test_one_common_word_does_not_make_two_meanings_one(node):
     assert await found(node, "omtøjning", "da") == []
 
 
+async def test_what_is_counted_is_what_is_found_also_by_a_word_of_a_phrase(node):
+    words = {"title": {"en": "office", "da": "svingkant"}, "altLabel": {"sv": ["svängkanten i hyllan"]}}
+    await publish(node, CANAL, SHELF, Draft("term", "office", words))
+    answer = await asking(node, "office furniture", "en")
+    assert answer.total == 2
+    assert [each.count for each in answer.facets["node"]] == [2]
+
+
 async def test_a_meaning_is_looked_for_in_a_bounded_number_of_ways(node):
     words = [f"kringwoord{number}" for number in range(3 * WAYS)]
     await publish(node, Draft("term", "many", {"title": {"nl": "zwaaihoek"}, "altLabel": {"nl": words}}))
@@ -182,6 +191,40 @@ async def test_a_term_that_is_withdrawn_helps_nobody(node):
     await node.node.own.withdraw(f"{node.base}/records/term/zwaai", {"nl": "Een vergissing."})
     await node.node.follower.catch_up()
     assert await found(node, "zwaaihoek") == []
+
+
+async def test_nobody_fills_the_memory_of_others_with_words(start_node, monkeypatch):
+    denmark = await start_node("denmark")
+    flanders = await start_node("flanders", peers=[denmark.base])
+    await publish(flanders, CANAL)
+    many = [Draft("term", f"t{at}", {"title": {"nl": f"kringwoord{at}", "da": "svingkant"}}) for at in range(9)]
+    await publish(denmark, *many)
+    monkeypatch.setattr(indexing, "TERMS", 5_000)
+    await flanders.pull(denmark)
+    assert 0 < len(flanders.node.index.glossary.terms) < 9
+    assert await found(flanders, "kringwoord0") == ["canal"]
+    assert await found(flanders, "kringwoord8") == []
+
+
+async def test_terms_are_read_again_only_when_one_has_changed(node):
+    await publish(node, KRING)
+    before = node.node.index.glossary
+    await publish(node, CANAL)
+    assert node.node.index.glossary is before
+    await publish(node, Draft("term", "more", {"title": {"nl": "draaihoek"}}))
+    assert node.node.index.glossary is not before
+
+
+async def test_terms_of_a_peer_that_is_removed_are_believed_no_more(start_node):
+    denmark = await start_node("denmark")
+    flanders = await start_node("flanders", peers=[denmark.base])
+    await publish(flanders, CANAL)
+    await publish(denmark, KRING)
+    await flanders.pull(denmark)
+    assert await found(flanders, "zwaaihoek") == ["canal"]
+    await flanders.node.store.forget((await flanders.log_of(denmark)).id)
+    await flanders.node.follower.catch_up()
+    assert await found(flanders, "zwaaihoek") == []
 
 
 async def test_terms_are_there_after_a_restart(start_node):

@@ -196,7 +196,7 @@ def _any_of(unit: Unit, language: str, schema: tantivy.Schema, concepts: Concept
 
 def _any_of_all(units: Sequence[Unit], language: str, schema: tantivy.Schema, concepts: Concepts) -> tantivy.Query:
     terms = {each for unit in units for each in _terms(unit, language, concepts)}
-    ways = dict.fromkeys(way for unit in units for way in unit.ways)
+    ways = dict.fromkeys(way for unit in units for way in _ways(unit))
     return _some([*_flat(terms, schema), *(_way(each, schema, "basic") for each in ways)])
 
 
@@ -228,6 +228,11 @@ def _terms(unit: Unit, language: str, concepts: Concepts) -> Iterator[tuple[str,
         yield from (term for inner in unit.inner for term in _terms(inner, language, concepts))
     if len(unit.words) == 1 or not unit.inner:
         yield from ((name, text) for word in unit.words for name, text, _ in _fields(word, language))
+
+
+def _ways(unit: Unit) -> Iterator[Way]:
+    yield from unit.ways
+    yield from (way for inner in unit.inner for way in _ways(inner))
 
 
 def _flat(terms: Set[tuple[str, str]], schema: tantivy.Schema) -> list[tantivy.Query]:

@@ -326,14 +326,13 @@ class Store:
                     found[row.record] = entry_of(row)
         return found
 
-    async def of_kind(self, log_id: int, kind: str, *, most: int | None = None) -> list[StoredEntry]:
-        """The newest visible versions of all records of a kind in a log, or of the first ones, in its order."""
+    async def of_kind(self, log_id: int, kind: str, *, after: int = -1, most: int | None = None) -> list[StoredEntry]:
+        """The newest visible versions of a kind's records in a log, in its order: all, or some after a position."""
         entry = schema.entry.c
         async with reading(self._engine) as connection:
-            rows = await connection.execute(
-                statements.newest(entry.log_id == log_id).where(entry.kind == kind).order_by(entry.position).limit(most)
-            )
-            return [entry_of(row) for row in rows]
+            newest = statements.newest(entry.log_id == log_id)
+            wanted = newest.where(entry.kind == kind, entry.position > after).order_by(entry.position).limit(most)
+            return [entry_of(row) for row in await connection.execute(wanted)]
 
     async def held(self, records: Iterable[str]) -> set[str]:
         """Those of some records of which a version is visible, whoever published it."""
