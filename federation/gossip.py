@@ -83,7 +83,8 @@ class Gossip:
         self._store = store
         self._transport = transport
         self._clock = clock
-        self._known: dict[str, str] = {}
+        self._known: dict[str, tuple[str, object]] = {}
+        """By peer: the digest of what it said last, and what was held when it was judged."""
         self.unknown: set[str] = set()
         """Peers that say they have verified a checkpoint of our own log by a key that it does not declare here."""
         self._frontiers: dict[int, Frontier] = {}
@@ -92,15 +93,17 @@ class Gossip:
         """Take in what a peer has seen, if that changed; the logs that contradict themselves.
 
         ``hint`` is the digest that came with its checkpoint, empty if it sent none. What cannot be read or
-        verified is left aside: a witness proves something or says nothing.
+        verified is left aside: a witness proves something or says nothing. It is heard again once more is held
+        here: what nobody could judge before may be a proof now.
         """
-        if not hint or self._known.get(peer.did) == hint:
+        logs = {each.did: each for each in await self._store.logs()}
+        held = frozenset((each.did, each.verified_size, each.keys) for each in logs.values())
+        if not hint or self._known.get(peer.did) == (hint, held):
             return []
         said = await self.ask(peer)
         if said is None:
             return []
-        self._known[peer.did] = hint
-        logs = {each.did: each for each in await self._store.logs()}
+        self._known[peer.did] = hint, held
         witness = logs.get(peer.did)
         found, proved = list[Contradiction](), list[Seen]()
         # One statement a log: each may cost a walk over all its leaves.

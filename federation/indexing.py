@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import structlog
 
-from federation.errors import Unavailable
+from federation.errors import FederationError, Unavailable
 from federation.index.concepts import Concepts
 from federation.index.documents import Batch, Source, batch, document
 from federation.index.glossary import Glossary, Term
@@ -27,8 +27,8 @@ from federation.workers import Tools, Workers
 
 log = structlog.get_logger(__name__)
 _CHUNK: Final = 250
-TERMS: Final = 16 * 1024 * 1024
-"""Bytes of terms of one log that are believed, the oldest first: some 4,000 of usual size."""
+TERMS: Final = 8 * 1024 * 1024
+"""Bytes of terms of one log that are believed, the oldest first: some 2,000 of usual size."""
 AWAITED: Final = 1.0
 """Seconds that an author waits for the index."""
 BULK: Final = 2000
@@ -40,11 +40,11 @@ def documents_of(tools: Tools, sources: Sequence[Source]) -> Batch:
     return batch(document(source, tools.concepts) for source in sources)
 
 
-def _glossary(said: Sequence[tuple[Log, str]], concepts: Concepts) -> Glossary:
+def _glossary(said: Sequence[tuple[Log, str]], concepts: Concepts, before: Glossary) -> Glossary:
     """The glossary of the bodies of terms, each with its log."""
     read = ((*assemble(nodes_of(body), concepts.vocabulary), log) for log, body in said)
-    terms = (Term.read(record, kind, log.name, own=log.own) for record, kind, log in read if kind is not None)
-    return Glossary.of(terms, concepts)
+    terms = [Term.read(record, kind, log.name, own=log.own) for record, kind, log in read if kind is not None]
+    return Glossary.of(terms, concepts, before)
 
 
 class Follower:
@@ -92,7 +92,8 @@ class Follower:
         self._begun.discard(task)
         error = None if task.cancelled() else task.exception()
         if error is not None:
-            log.error("not indexed yet", detail=str(error))
+            expected = isinstance(error, FederationError)
+            log.error("not indexed yet", detail=str(error), exc_info=None if expected else error)
 
     async def end(self) -> None:
         """Leave off what nobody waits for any more; the next start goes on with it."""
@@ -104,9 +105,10 @@ class Follower:
         """Have searches believe what the regions say of words, where that has changed; it takes no indexing."""
         if not self._terms_changed and self._terms_of == {each.id for each in logs}:
             return
-        self._terms_changed, self._terms_of = False, {each.id for each in logs}
         said = [(log, body) for log in logs for body in await self._said(log)]
-        self._index.glossary = await asyncio.to_thread(_glossary, said, self._index.concepts)
+        index = self._index
+        index.glossary = await asyncio.to_thread(_glossary, said, index.concepts, index.glossary)
+        self._terms_changed, self._terms_of = False, {each.id for each in logs}
 
     async def _said(self, home: Log) -> list[str]:
         """The bodies of the terms of a log, the oldest first, up to TERMS bytes: nobody fills our memory with words."""
@@ -151,7 +153,10 @@ class Follower:
     async def rebuild(self, progress: Any = None) -> int:
         """Make the index anew from the logs; until that is done, everybody searches the old one."""
         async with self._following:
-            return await self._make_anew(await self._store.logs(), progress)
+            logs = await self._store.logs()
+            done = await self._make_anew(logs, progress)
+            await self._read_terms(logs)
+            return done
 
     async def _make_anew(self, logs: Sequence[Log], progress: Any) -> int:
         await asyncio.to_thread(self._index.begin_anew)

@@ -215,7 +215,7 @@ class Search:
     def _understood(self, plan: _Plan) -> Iterator[tuple[str, str]]:
         language = plan.request.language
         for unit in plan.units:
-            sure = [each.concept for each in unit.linked if each.weight == 1.0]
+            sure = [*(each.concept for each in unit.linked if each.weight == 1.0), *unit.meant]
             # A code list says more than the lexicon, which only says the word again.
             for iri in [iri for iri in sure if not is_meaning(iri)] or sure[:1]:
                 label = plan.glossary.label(iri, language) or self._index.concepts.label(iri, language)

@@ -157,3 +157,38 @@ def test_a_text_that_names_something_narrower_is_a_reason(library):
     """Repair lies in longer life, which is asked for; the record is tagged with neither."""
     found = asking(library(titled("radio", "Reparatie van radio's")), "levensduurverlenging")
     assert [[each.how for each in hit.because] for hit in found.hits] == [["narrower"]]
+
+
+def test_what_is_counted_of_a_phrase_is_what_is_found_of_it(library, monkeypatch):
+    monkeypatch.setattr(ranking, "ENOUGH", 1)
+    search = library(
+        titled("both", "Aandelen van koolstofarme en circulaire economie", sector=["workwear"]),
+        titled("one", "Economie van het platteland", sector=["workwear"]),
+        titled("apart", "Economie, en dan circulaire stappen", sector=["workwear"]),
+    )
+    answer = asking(search, "circulaire economie")
+    assert answer.exact == answer.total
+    assert [each.count for each in answer.facets["node"]] == [answer.total]
+
+
+# Typing errors
+
+
+@pytest.mark.parametrize("typed", ["molenwek", "mollenwerk", "mlenwerk", "molnewerk", "molenwerm"])
+def test_one_wrong_letter_in_a_word_that_nobody_else_has_is_found_and_said(library, typed):
+    found = asking(library(titled("mill", "Het molenwerk"), titled("far", "Qwertz")), typed)
+    assert slugs(found) == ["mill"]
+    assert (found.exact, found.suggestion) == (0, "molenwerk")
+
+
+def test_a_mistyped_name_of_a_concept_finds_it_in_other_languages(library):
+    found = asking(
+        library(titled("desk", "Office furniture", language="en", sector=["furniture-office"])), "kantormeubilr"
+    )
+    assert slugs(found) == ["desk"]
+
+
+def test_a_word_that_a_record_has_is_not_taken_for_a_mistyped_one(library):
+    search = library(titled("mill", "Het molenwerk"), titled("other", "Het molenperk"))
+    found = asking(search, "molenperk")
+    assert (found.hits[0].slug, found.suggestion) == ("other", "")

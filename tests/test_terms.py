@@ -6,7 +6,9 @@ import pytest
 
 from federation import indexing
 from federation.exchange.files import File, drafts_of
-from federation.index.glossary import WAYS
+from federation.index.glossary import MEANINGS, WAYS
+from federation.index.grams import Alike
+from federation.index.reading import Understanding
 from federation.records import jsonld
 from federation.records.draft import Draft
 from federation.search import Found, Request
@@ -138,6 +140,87 @@ async def test_a_meaning_is_looked_for_in_a_bounded_number_of_ways(node):
     assert await found(node, "zwaaihoek") == []
 
 
+async def test_several_words_that_stand_apart_are_told_as_the_reason(node):
+    await publish(node, KRING, pilot("apart", title="Hyllan har en svängkanten", language="sv", abstract=None))
+    (hit,) = (await asking(node, "zwaaihoek")).hits
+    assert [(each.how, each.language) for each in hit.because] == [("named", "sv")]
+    assert set(hit.because[0].match.split()) == {"Hyllan", "svängkanten"}
+
+
+async def test_letters_and_stop_words_mean_nothing(node):
+    await publish(
+        node, CANAL, Draft("term", "letters", {"title": {"nl": "x", "da": "svingkant"}, "altLabel": {"nl": ["de"]}})
+    )
+    assert await found(node, "x") == await found(node, "de") == []
+
+
+# What a term must not do
+
+
+async def test_what_a_term_adds_to_a_known_word_comes_behind(node):
+    await publish(node, pilot("town", title="En kommune", language="da", abstract=None, sector=["workwear"]))
+    await publish(
+        node,
+        CANAL,
+        Draft("term", "wrong", {"title": {"da": "kommune", "sv": "svingkant"}, "altLabel": {"da": ["svingkant"]}}),
+    )
+    answer = await asking(node, "kommune", "da")
+    assert [hit.slug for hit in answer.hits] == ["town", "canal"]
+    assert answer.exact == 1, "a region's claim is nothing that a record surely has"
+
+
+async def test_a_term_of_several_words_leaves_out_nothing_that_each_of_them_means(node):
+    await publish(node, pilot("tagged", title="Een molen", abstract=None, sector=["concrete"]))
+    assert (await asking(node, "hergebruik beton")).exact == 1
+    await publish(node, Draft("term", "both", {"title": {"nl": "hergebruik beton"}}))
+    answer = await asking(node, "hergebruik beton")
+    assert (answer.exact, [hit.slug for hit in answer.hits]) == (1, ["tagged"])
+
+
+async def test_a_term_of_a_compound_leaves_out_nothing_that_its_parts_mean(node):
+    await publish(node, pilot("tagged", title="Een molen", abstract=None, sector=["concrete"]))
+    before = (await asking(node, "hergebruikbeton")).total
+    await publish(node, Draft("term", "both", {"title": {"nl": "hergebruikbeton"}}))
+    assert (await asking(node, "hergebruikbeton")).total == before == 1
+
+
+async def test_a_word_means_a_bounded_number_of_things(node):
+    many = [Draft("term", f"t{at}", {"title": {"nl": "zwaaihoek", "da": f"kantord{at}"}}) for at in range(3 * MEANINGS)]
+    await publish(node, *many)
+    reading = Understanding(node.node.index.concepts, Alike(), "nl", glossary=node.node.index.glossary)
+    (unit,) = reading.units("zwaaihoek")
+    assert (len(unit.meant), len(unit.ways) <= WAYS) == (MEANINGS, True)
+
+
+async def test_what_a_meaning_is_called_says_the_region_that_made_it(start_node):
+    denmark, sweden = await start_node("denmark"), await start_node("sweden")
+    flanders = await start_node("flanders", peers=[denmark.base, sweden.base])
+    await publish(denmark, KRING)
+    theirs = f"{denmark.base}/records/term/zwaai"
+    await publish(sweden, Draft("term", "aaa", {"title": {"nl": "KOOP NU"}, "exactMatch": theirs}))
+    await flanders.pull(sweden, "sweden")
+    await flanders.pull(denmark, "denmark")
+    assert flanders.node.index.glossary.label(theirs, "nl") == "zwaaihoek"
+
+
+async def test_a_term_that_means_what_another_one_means_goes_all_the_way(node):
+    await publish(node, pilot("tagged", title="Een molen", abstract=None))
+    first = Draft("term", "first", {"title": {"da": "svingkant"}, "exactMatch": R3})
+    second = {"title": {"nl": "zwaaihoek"}, "exactMatch": f"{node.base}/records/term/first"}
+    await publish(node, first, Draft("term", "second", second))
+    assert await found(node, "zwaaihoek") == ["tagged"]
+
+
+async def test_terms_that_mean_each_other_lead_nowhere_and_harm_nobody(node):
+    base = f"{node.base}/records/term"
+    circle = [("a", "b"), ("b", "a")]
+    await publish(
+        node,
+        *(Draft("term", one, {"title": {"nl": "zwaaihoek"}, "exactMatch": f"{base}/{two}"}) for one, two in circle),
+    )
+    assert await found(node, "zwaaihoek") == []
+
+
 # Corrections
 
 
@@ -148,6 +231,22 @@ async def test_a_word_that_is_refused_leads_to_the_concept_no_more(node):
     await publish(node, Draft("term", "not-reuse", wrong))
     assert await found(node, "hergebruik") == []
     assert await found(node, "återbruk", "sv") == ["tagged"]
+
+
+async def test_a_word_of_which_every_meaning_is_refused_does_not_come_back_by_its_looks(node):
+    await publish(node, pilot("tagged", title="Een molen", abstract=None, strategy=[], sector=["furniture-office"]))
+    assert (await asking(node, "kantoormeubelen")).exact == 1
+    office = "https://w3id.org/procirc/sector/furniture-office"
+    wrong = {
+        "title": {"nl": "iets"},
+        "notLabel": {"nl": ["kantoormeubelen", "kantoor", "meubelen"]},
+        "exactMatch": office,
+    }
+    await publish(node, Draft("term", "not-office", wrong))
+    (unit,) = Understanding(node.node.index.concepts, Alike(), "nl", glossary=node.node.index.glossary).units(
+        "kantoormeubelen"
+    )
+    assert office not in unit.concepts
 
 
 async def test_what_a_peer_refuses_holds_at_the_peer(start_node):
@@ -266,6 +365,8 @@ def test_the_lexicon_that_ships_can_be_published_as_terms():
     [
         ("a,x,,,,,,\nb,y,,,,,,\na,z,,,,,,\n", 4, "stands in row 2"),
         ("a,x,,,,,,,too much\n", 2, "more than 8 columns"),
+        ("a,x~,,y~,,,,\n", 2, "no word that names"),
+        ("a,,,,,,,\n", 2, "no word that names"),
         ("", None, "no rows"),
     ],
 )
@@ -274,11 +375,16 @@ def test_what_is_wrong_in_a_table_is_said_by_row(rows, row, said):
     assert (fault.row, said in fault.message) == (row, True)
 
 
-def test_a_row_without_a_usual_word_and_one_with_a_strange_id_are_faults_of_their_rows():
-    found, _ = read(HEADER + "a,x~,,,,,,\nA b,x,,,,,,\n")
-    faults = [fault for draft in found for fault in faults_of(draft)]
-    assert {(fault.row, fault.column) for fault in faults} == {(3, "id")}
-    assert "title" not in found[0].values  # the shapes ask for one
+@pytest.mark.parametrize("header", ["id,en,nl,xx,klingon", "en,nl", "id,,en,nl,fr,de,da,sv,nb", "nl,en,id"])
+def test_a_table_with_other_columns_is_told_which_they_must_be(header):
+    found, (fault,) = read(f"{header}\na,b,c,d,e\n")
+    assert (found, fault.row, "id,en,nl,fr,de,da,sv,nb" in fault.remedy) == ([], 1, True)
+
+
+def test_a_strange_id_is_a_fault_of_its_row():
+    (draft,), faults = read(HEADER + "A b,x,,,,,,\n")
+    assert faults == []
+    assert {(fault.row, fault.column) for fault in faults_of(draft)} == {(2, "id")}
 
 
 def test_a_language_may_have_several_other_words_in_every_form_of_a_record():

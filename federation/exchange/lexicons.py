@@ -10,13 +10,17 @@ from federation.records.lexical import COLUMNS, Entry, entries_of
 
 
 def is_lexicon(sheet: Sheet) -> bool:
-    """Whether a table has the columns of the lexicon: ``id`` and the seven languages."""
-    header = [cell.strip().lower() for cell in sheet.rows[0]] if sheet.rows else []
-    return tuple(cell for cell in header if cell) == COLUMNS
+    """Whether a table is meant for the lexicon: its columns are ``id`` and languages, or nearly."""
+    header = {cell.strip().lower() for cell in sheet.rows[0]} if sheet.rows else set()
+    return len(header.intersection(COLUMNS)) > 1
 
 
 def drafts_of(sheet: Sheet, vocabulary: Vocabulary) -> tuple[list[Draft], list[Fault]]:
     """A term for each row that has a word, and what is wrong with the others."""
+    header = [cell.strip().lower() for cell in sheet.rows[0]]
+    if tuple(header[: len(COLUMNS)]) != COLUMNS or any(header[len(COLUMNS) :]):
+        message = "The columns of a table of words must be those of the lexicon, in their order."
+        return [], [Fault(message, f"Write {','.join(COLUMNS)} in the first row.", file=sheet.file, row=1)]
     kind = next(kind for kind in vocabulary.authored if kind.lexical)
     fields = {each.search: each for each in kind.fields if each.search}
     drafts, faults, seen = [], [], dict[str, int]()
@@ -28,9 +32,13 @@ def drafts_of(sheet: Sheet, vocabulary: Vocabulary) -> tuple[list[Draft], list[F
             message = f"The row has more than {len(COLUMNS)} columns."
             faults.append(Fault(message, "Words of one language are separated by |.", file=sheet.file, row=number))
             continue
-        if seen.setdefault(cells[0], number) != number:
+        if cells[0] and seen.setdefault(cells[0], number) != number:
             message = f"{cells[0][:60]!r} stands in row {seen[cells[0]]} already."
             faults.append(Fault(message, "Keep one of them.", field="slug", file=sheet.file, row=number, column="id"))
+            continue
+        if all(each.general for cell in cells[1:] for each in entries_of(cell)):
+            hint = "Write one without ~ in one language at least, or delete the row."
+            faults.append(Fault("The row has no word that names the meaning.", hint, file=sheet.file, row=number))
             continue
         said = dict(zip(LANGUAGES, map(entries_of, cells[1 : len(COLUMNS)]), strict=False))
         drafts.append(_draft(kind, fields, cells[0], said, Place(sheet.file, number, _headers(fields))))

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from federation.exchange.tables import SEVERAL
 from federation.records.canonical import Literal, Term
 from federation.records.kinds import ANY_SCHEME, LANGUAGES, Field, FieldType, Kind, Vocabulary, in_language
+from federation.records.lexical import SEVERAL
 from federation.records.record import Record, address_of
 from federation.records.values import Naming
 

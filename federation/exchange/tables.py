@@ -18,12 +18,11 @@ from federation.errors import Fault
 from federation.exchange.cells import Sheet, plain
 from federation.records.draft import Draft, Place
 from federation.records.kinds import LANGUAGES, Field, FieldType, Kind, Vocabulary, in_language
+from federation.records.lexical import SEVERAL
 from federation.records.values import suggestion
 
 MAX_COLUMNS: Final = 2_000
 """More than the fields of a kind in many languages."""
-SEVERAL: Final = "|"
-"""Between several texts of a cell."""
 SHEET_NAME: Final = 31
 """Characters that the name of a sheet may have."""
 _SPECIAL: Final = ("slug", "of")

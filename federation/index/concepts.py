@@ -315,11 +315,16 @@ class Concepts:
                 self._looking_alike[rules] = Alike(texts), {text: tuple(iris) for text, iris in texts.items()}
             return self._looking_alike[rules]
 
-    def like(self, text: str, language: str, *, least: float, most: int) -> list[tuple[str, float]]:
-        """Concepts with a label in a language that looks like a folded text, and how much, best first."""
+    def like(
+        self, text: str, language: str, *, least: float, most: int, mistyped: bool = False
+    ) -> list[tuple[str, float]]:
+        """Concepts with a label in a language that looks like a folded text, and how much, best first.
+
+        ``mistyped`` for those of which it is a mistyped label.
+        """
         alike, concepts = self._alike(analysed_as(language))
         found: dict[str, float] = {}
-        for label, share in alike.like(text, least=least, most=most):
+        for label, share in (alike.meant if mistyped else alike.like)(text, least=least, most=most):
             for iri in concepts[label]:
                 found[iri] = max(share, found.get(iri, 0.0))
         return sorted(found.items(), key=lambda pair: (-pair[1], pair[0]))

@@ -84,6 +84,8 @@ class _Found:
     parts: dict[int, tuple[str, str]] = field(default_factory=dict)
     said: dict[str, dict[str, None]] = field(default_factory=dict)
     """By language: the words and phrases that matched."""
+    ways: dict[tuple[str, tuple[str, ...]], dict[str, str]] = field(default_factory=dict)
+    """By meaning and the stems it takes: the words found of them so far."""
     read: set[str] = field(default_factory=set)
     """The languages that were read."""
 
@@ -123,6 +125,7 @@ class Explainer:
                 for form in word.stems:
                     self._stems.setdefault(form, []).append((number, member))
         self._phrases: dict[str, dict[str, list[tuple[list[str], str]]]] = {}
+        self._by_terms: dict[str, dict[str, list[tuple[str, tuple[str, ...]]]]] = {}
         self._sought: dict[str, tuple[Sought, set[str]]] = {}
 
     def explain(self, display: Mapping[str, Any]) -> Explained:
@@ -185,8 +188,8 @@ class Explainer:
         """What to look for in texts that follow the rules of a language, and the words that are it."""
         known = self._sought.get(rules)
         if known is None:
-            own, beginning = rules == self._rules, self._beginning(rules)
-            stems = {*self._stems, *beginning} if own else set(beginning)
+            own, beginning = rules == self._rules, {*self._beginning(rules), *self._telling(rules)}
+            stems = {*self._stems, *beginning} if own else beginning
             parts = {form for form, places in self._stems.items() if own and any(map(self._alone, places))}
             sought = Sought(set(self._folded), stems, parts, self._wanted)
             known = self._sought[rules] = sought, self._seen.sought(sought, rules)
@@ -209,6 +212,12 @@ class Explainer:
         for place in (place for part in form.parts for place in stems.get(part, ()) if self._alone(place)):
             found.parts.setdefault(place[0], (word, tag))
             said[word] = None
+        for iri, telling in self._telling(rules).get(form.stem, ()):
+            there = found.ways.setdefault((iri, telling), {})
+            there.setdefault(form.stem, word)
+            if len(there) == len(set(telling)) and iri not in found.concepts:
+                found.concepts[iri] = " ".join(there.values()), tag
+            said[word] = None
         phrases = self._beginning(rules).get(form.stem, ())
         for at in [at for at, each in enumerate(words) if each == word] if phrases else ():
             following = [each.stem for each in self._concepts.forms(words[at : at + LONGEST], tag)]
@@ -218,17 +227,26 @@ class Explainer:
                     found.concepts[iri] = whole, tag
                     said[whole] = None
 
+    def _telling(self, rules: str) -> Mapping[str, list[tuple[str, tuple[str, ...]]]]:
+        """By stem of a language: the wanted meanings that a region's term says with it, and all stems that it takes."""
+        known = self._by_terms.get(rules)
+        if known is None:
+            known = self._by_terms[rules] = {}
+            for iri in sorted(self._wanted):
+                for way in self._glossary.ways(iri):
+                    for stem in dict.fromkeys(way.telling) if way.language == rules else ():
+                        known.setdefault(stem, []).append((iri, way.telling))
+        return known
+
     def _beginning(self, rules: str) -> Mapping[str, list[tuple[list[str], str]]]:
-        """The names of the wanted concepts in a language that are told by several words or a region's term, by their
-        first stem, the longest first."""
+        """The names of several words of the wanted concepts in a language, by their first stem, the longest first."""
         known = self._phrases.get(rules)
         if known is None:
             known = self._phrases[rules] = {}
             for iri in sorted(self._wanted):
-                several = (stems for stems in self._concepts.said(iri, rules) if len(stems) > 1)
-                added = (way.stems for way in self._glossary.ways(iri) if way.language == rules)
-                for stems in (*several, *added):
-                    known.setdefault(stems[0], []).append((list(stems), iri))
+                for stems in self._concepts.said(iri, rules):
+                    if len(stems) > 1:
+                        known.setdefault(stems[0], []).append((list(stems), iri))
             for some in known.values():
                 some.sort(key=lambda pair: -len(pair[0]))
         return known

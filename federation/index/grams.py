@@ -5,11 +5,15 @@ from __future__ import annotations
 import threading
 from array import array
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+from rapidfuzz import process
+from rapidfuzz.distance import DamerauLevenshtein
 
 _SIZE: Final = 4
+_SHARED: Final = 2
+"""Runs of letters that a mistyped word shares with the one that was meant, at least."""
 
 
 def grams(text: str) -> set[str]:
@@ -48,15 +52,31 @@ class Alike:
                 added.append(text)
         return added
 
-    def like(self, text: str, *, least: float, most: int) -> list[tuple[str, float]]:
-        """The texts that share most with one: 2·common / (sum of both), from ``least`` on, best first."""
-        own = grams(text)
+    def meant(self, text: str, *, least: float, most: int) -> list[tuple[str, float]]:
+        """The texts of which one is a mistyped form, and how alike they are letter by letter, best first.
+
+        Letters that were left out, doubled, exchanged or hit by mistake; one wrong letter of nine breaks half of the
+        runs by which ``like`` compares.
+        """
+        common = self._common(grams(text))
+        near = (self.texts[at] for at in np.flatnonzero(common >= _SHARED))
+        size = len(text)
+        alike = (other for other in near if abs(len(other) - size) <= size * (1 - least) / least)
+        scorer = DamerauLevenshtein.normalized_similarity
+        found = process.extract(text, list(alike), scorer=scorer, processor=None, score_cutoff=least, limit=most)
+        return sorted(((other, float(share)) for other, share, _ in found), key=lambda pair: (-pair[1], pair[0]))
+
+    def _common(self, own: set[str]) -> np.ndarray[Any, np.dtype[np.intp]]:
+        """How many of some runs of letters each text has, as far as the texts that have any."""
         with self._lock:
             # A copy: an array that something still looks into cannot grow.
             holding = [np.array(self._holding[gram], dtype=np.int32) for gram in own if gram in self._holding]
-        if not holding:
-            return []
-        common = np.bincount(np.concatenate(holding))
+        return np.bincount(np.concatenate(holding)) if holding else np.zeros(0, dtype=np.intp)
+
+    def like(self, text: str, *, least: float, most: int) -> list[tuple[str, float]]:
+        """The texts that share most with one: 2·common / (sum of both), from ``least`` on, best first."""
+        own = grams(text)
+        common = self._common(own)
         # A text has no fewer runs than it shares: with fewer in common than this it cannot be alike enough.
         near = np.flatnonzero(common >= least * len(own) / (2 - least))
         sizes = np.array([self._sizes[at] for at in near], dtype=np.int32)

@@ -6,7 +6,7 @@ like a word of the records; the strongest counts.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Final
@@ -164,47 +164,63 @@ def _excluded(texts: Sequence[str], language: str, schema: tantivy.Schema) -> It
 def _unit(unit: Unit, language: str, schema: tantivy.Schema, concepts: Concepts) -> tantivy.Query:
     choices = []
     if unit.words:
-        forms = [_form(word, language, schema) for word in unit.words]
-        choices.append(
-            forms[0] if len(forms) == 1 else tantivy.Query.boolean_query([(tantivy.Occur.Must, form) for form in forms])
-        )
+        choices.append(_every([_form(word, language, schema) for word in unit.words]))
     if unit.inner:
-        inner = _some([_unit(each, language, schema, concepts) for each in unit.inner])
-        choices.append(tantivy.Query.boost_query(inner, ranking.WITHIN))
-    choices += [tantivy.Query.boost_query(_way(each, schema, "freq"), ranking.MEANING) for each in unit.ways]
+        inner = [_unit(each, language, schema, concepts) for each in unit.inner]
+        choices.append(tantivy.Query.boost_query(_some(inner), ranking.WITHIN))
     for each in unit.linked:
         for role, weight in _roles(each.concept, concepts):
             choices.append(_boosted(schema, role, concepts.terms[each.concept], weight * each.weight))
+    added = [tantivy.Query.boost_query(_way(each, schema, "freq"), ranking.MEANING) for each in unit.ways]
+    for iri in unit.meant:
+        added += [_boosted(schema, role, concepts.terms[iri], weight) for role, weight in _roles(iri, concepts)]
+    if added and not unit.sole:
+        added = [tantivy.Query.const_score_query(_some(added), ranking.ADDED)]
+    choices += added
     query = tantivy.Query.disjunction_max_query(choices, ranking.TIE)
     return tantivy.Query.boost_query(query, ranking.NAME) if unit.name else query
 
 
 def _sure(unit: Unit) -> Unit:
     """A unit without what it may only perhaps mean, where it means something for sure."""
+    if unit.meant and not unit.sole:
+        unit = replace(unit, meant=(), ways=())  # said by a region, and by nobody else
     sure = tuple(each for each in unit.linked if each.weight == 1.0)
     if not sure and unit.name:
         return replace(unit, words=tuple(replace(word, near=()) for word in unit.words), linked=())
     if not sure:
         return unit
     plain = tuple(replace(word, near=()) for word in unit.words)
-    return replace(unit, words=plain, linked=sure, inner=())
+    return replace(unit, words=plain, linked=sure, inner=(), ways=())
 
 
 def _any_of(unit: Unit, language: str, schema: tantivy.Schema, concepts: Concepts) -> tantivy.Query:
     return _any_of_all([unit], language, schema, concepts)
 
 
-def _any_of_all(units: Sequence[Unit], language: str, schema: tantivy.Schema, concepts: Concepts) -> tantivy.Query:
-    terms = {each for unit in units for each in _terms(unit, language, concepts)}
-    ways = dict.fromkeys(way for unit in units for way in _ways(unit))
-    return _some([*_flat(terms, schema), *(_way(each, schema, "basic") for each in ways)])
+def _any_of_all(units: Iterable[Unit], language: str, schema: tantivy.Schema, concepts: Concepts) -> tantivy.Query:
+    terms: set[tuple[str, str]] = set()
+    more: list[tantivy.Query] = []
+    todo = list(units)
+    while todo:
+        unit = todo.pop()
+        terms |= {(role, concepts.terms[iri]) for iri in unit.concepts for role, _ in _roles(iri, concepts)}
+        more += [_way(each, schema, "basic") for each in unit.ways]
+        fields = [{(name, text) for name, text, _ in _fields(word, language)} for word in unit.words]
+        if len(fields) == 1:
+            terms |= fields[0]
+        elif fields and not unit.inner:
+            more.append(_every([_some(_flat(each, schema)) for each in fields]))
+        # Of a phrase that is looked into one word is enough, so all of them need not be asked for.
+        todo += unit.inner
+    return _some([*_flat(terms, schema), *more])
 
 
 def _way(way: Way, schema: tantivy.Schema, option: str) -> tantivy.Query:
     """The texts with all words of a way to say something."""
     name = stems_field(way.language)
     terms = [tantivy.Query.term_query(schema, name, each, option) for each in dict.fromkeys(way.telling)]
-    return terms[0] if len(terms) == 1 else tantivy.Query.boolean_query([(tantivy.Occur.Must, each) for each in terms])
+    return _every(terms)
 
 
 def _roles(iri: str, concepts: Concepts) -> Iterator[tuple[str, float]]:
@@ -220,19 +236,10 @@ def _roles(iri: str, concepts: Concepts) -> Iterator[tuple[str, float]]:
         yield "broader", ranking.BROADER
 
 
-def _terms(unit: Unit, language: str, concepts: Concepts) -> Iterator[tuple[str, str]]:
-    """Field and text of every term by which a unit matches; of a phrase those of its words, each for itself."""
-    for each in unit.linked:
-        yield from ((role, concepts.terms[each.concept]) for role, _ in _roles(each.concept, concepts))
-    if unit.inner:
-        yield from (term for inner in unit.inner for term in _terms(inner, language, concepts))
-    if len(unit.words) == 1 or not unit.inner:
-        yield from ((name, text) for word in unit.words for name, text, _ in _fields(word, language))
-
-
-def _ways(unit: Unit) -> Iterator[Way]:
-    yield from unit.ways
-    yield from (way for inner in unit.inner for way in _ways(inner))
+def _every(queries: Sequence[tantivy.Query]) -> tantivy.Query:
+    if len(queries) == 1:
+        return queries[0]
+    return tantivy.Query.boolean_query([(tantivy.Occur.Must, query) for query in queries])
 
 
 def _flat(terms: Set[tuple[str, str]], schema: tantivy.Schema) -> list[tantivy.Query]:

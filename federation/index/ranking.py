@@ -26,6 +26,10 @@ WITHIN: Final = 0.75
 """A concept that is named by some words of a longer name only, or by a part of a compound."""
 TOLD: Final = 1.6
 """A concept in whose name the word stands, times how few others have it."""
+ADDED: Final = 0.2
+"""What only a region's term says of a word that is known without it, whatever the word: behind all else."""
+MISTYPED: Final = 0.9
+"""A concept whose name was mistyped, times how alike they are."""
 LEARNED: Final = 0.5
 """A concept that a word was learned to mean, times how probably."""
 FOREIGN: Final = 0.6

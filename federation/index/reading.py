@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Final, NamedTuple
 
 from rapidfuzz.distance import Levenshtein
 
 from federation.index import ranking
 from federation.index.concepts import Concepts, Spotted
-from federation.index.glossary import NOTHING, Glossary, Way
+from federation.index.glossary import NOTHING, WAYS, Glossary, Way
 from federation.index.grams import Alike
 from federation.index.languages import ANALYSED, WORD, Word, analysed_as, fold, is_stop_word, stem
 
@@ -29,6 +29,10 @@ _LABELS: Final = 6
 _WIDEST: Final = 5
 """Words and phrases that are looked at together."""
 _FAINT: Final = 0.05
+_MEANT: Final = 0.8
+"""How alike, letter by letter, a word must be to one that nobody knows: one wrong letter of five."""
+_LONG_ENOUGH: Final = 5
+"""Letters of a word that may be mistyped; with fewer, too many are alike."""
 _MISTYPED: Final = 0.75
 """How alike a word of the records must be, letter by letter, to be what was meant."""
 _PHRASE: Final = re.compile(r"[\"“”„«»]([^\"“”„«»]*)[\"“”„«»]")
@@ -79,8 +83,12 @@ class Unit:
 
     said: str = ""
     """How the query says it, where no word of it is looked for."""
+    meant: tuple[str, ...] = ()
+    """What it means besides by the terms of the regions: concepts, or terms."""
     ways: tuple[Way, ...] = ()
     """How texts say what it surely means, beside what code lists and lexicon know."""
+    sole: bool = False
+    """Whether nothing but terms says what it means, and no record has the word: else what they add comes behind."""
 
     @property
     def surface(self) -> str:
@@ -88,7 +96,18 @@ class Unit:
 
     @property
     def concepts(self) -> tuple[str, ...]:
-        return tuple(each.concept for each in self.linked)
+        return (*(each.concept for each in self.linked), *self.meant)
+
+
+class _Text(NamedTuple):
+    """A query as it is read: its words, how they are written, and what they name."""
+
+    plain: Sequence[Word]
+    surfaces: Sequence[str]
+    known: Sequence[Spotted]
+    """By code lists and lexicon."""
+    added: Sequence[Spotted]
+    """By the terms of the regions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,48 +153,81 @@ class Understanding:
 
     def units(self, text: str) -> list[Unit]:
         """The units of a query: phrases that name concepts first, every other word for itself."""
+        read = self._read(text)
+        # What a region says that several words mean is no reason to leave out what each of them means.
+        added = () if self._sure else read.added
+        # Nothing but stop words: then they are what is asked for.
+        return self._segments(read, 0, len(read.plain), added) or [
+            self._single(read, at, {}) for at in range(min(len(read.plain), MAX_UNITS))
+        ]
+
+    def _read(self, text: str) -> _Text:
         plain = self._concepts.analyse(text, self._language)
         surfaces = [text[word.start : word.end] for word in plain]
-        spotted = self._spotted(text, plain)
+        again = restored(text, self._language)
+        forms = [plain]
+        if again != text:
+            other = self._concepts.analyse(again, self._language)
+            forms += [other] if len(other) == len(plain) else []
+        known, added = list[Spotted](), list[Spotted]()
+        for words in forms:
+            spotted = self._concepts.spot(words, self._language)
+            known += self._glossary.allowed(words, self._language, spotted)
+            added += self._glossary.spot(words, self._language)
+        return _Text(plain, surfaces, known, added)
+
+    def _segments(self, read: _Text, first: int, stop: int, added: Sequence[Spotted]) -> list[Unit]:
         units: list[Unit] = []
         said: set[tuple[str, ...]] = set()
-        at = 0
-        while at < len(plain) and len(units) < MAX_UNITS:
-            last = max((each.last for each in spotted if each.first == at), default=at + 1)
-            words = tuple(word.folded for word in plain[at:last])
-            if words not in said and (last > at + 1 or not is_stop_word(surfaces[at], self._language)):
+        at = first
+        while at < stop and len(units) < MAX_UNITS:
+            known = max((each.last for each in read.known if each.first == at and each.last <= stop), default=at + 1)
+            last = max([known, *(each.last for each in added if each.first == at)])
+            words = tuple(word.folded for word in read.plain[at:last])
+            if words not in said and (last > at + 1 or not is_stop_word(read.surfaces[at], self._language)):
                 said.add(words)
-                units.append(self._unit(plain, surfaces, at, last, spotted))
+                units.append(self._unit(read, at, last) if last == known else self._added(read, at, last))
             at = last
-        if not units:
-            # Nothing but stop words: then they are what is asked for.
-            units = [self._unit(plain, surfaces, at, at + 1, ()) for at in range(min(len(plain), MAX_UNITS))]
         return units
 
-    def _unit(
-        self, plain: Sequence[Word], surfaces: Sequence[str], at: int, last: int, spotted: Sequence[Spotted]
-    ) -> Unit:
-        whole = [each for each in spotted if (each.first, each.last) == (at, last) and not each.part]
+    def _unit(self, read: _Text, at: int, last: int) -> Unit:
+        whole = [each for each in read.known if (each.first, each.last) == (at, last) and not each.part]
         linked = dict.fromkeys((iri for each in whole for iri in each.concepts), 1.0)
         if last == at + 1:
-            return self._single(plain[at], surfaces[at], linked)
-        if self._sure and linked:
-            words = tuple(self._word(plain[each], surfaces[each], near=False) for each in range(at, last))
-            return Unit(words, _ordered(linked), ways=self._ways(linked))
-        members = [each for each in range(at, last) if not is_stop_word(surfaces[each], self._language)]
-        inner = tuple(self._unit(plain, surfaces, each, each + 1, spotted) for each in members)
-        words = tuple(self._word(plain[each], surfaces[each]) for each in range(at, last))
-        return Unit(words, _ordered(linked), inner, ways=self._ways(linked))
+            return self._single(read, at, linked)
+        meant = self._meant(read, at, last, linked)
+        ways, sure = self._ways((*linked, *meant)), self._sure and bool(linked)
+        words = tuple(self._word(read.plain[each], read.surfaces[each], near=not sure) for each in range(at, last))
+        members = [each for each in range(at, last) if not is_stop_word(read.surfaces[each], self._language)]
+        inner = () if sure else tuple(self._unit(read, each, each + 1) for each in members)
+        return Unit(words, _ordered(linked), inner, meant=meant, ways=ways)
+
+    def _added(self, read: _Text, at: int, last: int) -> Unit:
+        """Words that only the terms of regions name together: they mean that as well as what they mean without."""
+        meant = self._meant(read, at, last, {})
+        words = tuple(self._word(read.plain[each], read.surfaces[each], near=False) for each in range(at, last))
+        inner = tuple(self._segments(read, at, last, ()))
+        return Unit(words, (), inner, meant=meant, ways=self._ways(meant))
+
+    def _meant(self, read: _Text, at: int, last: int, linked: Mapping[str, float]) -> tuple[str, ...]:
+        every = (iri for each in read.added if (each.first, each.last) == (at, last) for iri in each.concepts)
+        return tuple(dict.fromkeys(iri for iri in every if iri not in linked))
 
     def _ways(self, sure: Iterable[str]) -> tuple[Way, ...]:
-        return tuple(dict.fromkeys(way for iri in sure for way in self._glossary.ways(iri)))
+        return tuple(dict.fromkeys(way for iri in sure for way in self._glossary.ways(iri)))[:WAYS]
 
-    def _single(self, word: Word, surface: str, linked: dict[str, float]) -> Unit:
+    def _single(self, read: _Text, at: int, linked: dict[str, float]) -> Unit:
+        word, surface, meant = read.plain[at], read.surfaces[at], self._meant(read, at, at + 1, linked)
+        ways = self._ways((*linked, *meant))
         if self._sure and linked:
-            return Unit((self._word(word, surface, near=False),), _ordered(linked), ways=self._ways(linked))
+            return Unit((self._word(word, surface, near=False),), _ordered(linked), meant=meant, ways=ways)
         inner = tuple(self._parts(surface if word.parts else restored(surface, self._language)))
-        plain, ways = self._word(word, surface), self._ways(linked)
         known = bool(linked or inner) or self._concepts.splitter.knows(word.folded, self._rules)
+        plain = self._word(word, surface)
+        new = plain.folded.isdisjoint(self._known.known)
+        mistyped, sole = not known and new and not meant, not linked and new
+        if mistyped:
+            plain = self._meant_word(plain)
         for form in sorted(plain.stems):
             self._tell(linked, form)
         if not known:
@@ -185,8 +237,15 @@ class Understanding:
         if not linked and not inner:
             for form in sorted(plain.folded):
                 _add(linked, self._concepts.like(form, self._language, least=ranking.ALIKE_LABEL, most=_LABELS))
-        meant = (*_ordered(linked), *self._learned(plain.stems, linked))
-        return Unit((plain,), meant, inner, name=not known, ways=ways)
+                if mistyped and len(form) >= _LONG_ENOUGH:
+                    meant_by = self._concepts.like(form, self._language, least=_MEANT, most=_LABELS, mistyped=True)
+                    _add(linked, ((iri, share * ranking.MISTYPED) for iri, share in meant_by))
+        every = (*_ordered(linked), *self._learned(plain.stems, linked))
+        allowed = tuple(each for each in every if not self._refused([[form] for form in plain.stems], each.concept))
+        return Unit((plain,), allowed, inner, name=not known, meant=meant, ways=ways, sole=sole)
+
+    def _refused(self, forms: Iterable[Sequence[str]], iri: str) -> bool:
+        return any(self._glossary.refuses(stems, self._rules, iri) for stems in forms)
 
     def _learned(self, stems: Iterable[str], linked: Mapping[str, float]) -> Iterator[Linked]:
         """What a word was learned to mean, where nothing else leads to it; faint, and so behind all others."""
@@ -207,7 +266,8 @@ class Understanding:
     def _part(self, surface: str, form: str) -> Unit:
         linked = dict.fromkeys(self._concepts.named_by((form,), self._language), 1.0)
         self._tell(linked, form)
-        return Unit((QueryWord(surface, frozenset(), frozenset([form])),), _ordered(linked))
+        allowed = tuple(each for each in _ordered(linked) if not self._refused([[form]], each.concept))
+        return Unit((QueryWord(surface, frozenset(), frozenset([form])),), allowed)
 
     def _tell(self, linked: dict[str, float], form: str) -> None:
         """Add the concepts in whose names a word stands and few others have it."""
@@ -222,22 +282,20 @@ class Understanding:
             for at in range(len(units) - size + 1):
                 text = " ".join(forms[at : at + size])
                 like = self._concepts.like(text, self._language, least=ranking.ALIKE_LABEL, most=_LABELS)
+                stems = [min(word.stems) for unit in units[at : at + size] for word in unit.words]
+                like = [each for each in like if not self._refused([stems], each[0])]
                 if like:
                     said = " ".join(unit.surface for unit in units[at : at + size])
                     found.append(Unit((), tuple(Linked(*each) for each in like), said=said))
         return found
 
-    def _spotted(self, text: str, plain: Sequence[Word]) -> list[Spotted]:
-        found = list(self._named(plain))
-        again = restored(text, self._language)
-        if again != text:
-            words = self._concepts.analyse(again, self._language)
-            if len(words) == len(plain):
-                found += self._named(words)
-        return found
-
-    def _named(self, words: Sequence[Word]) -> Iterator[Spotted]:
-        return self._glossary.spot(words, self._language, self._concepts.spot(words, self._language))
+    def _meant_word(self, word: QueryWord) -> QueryWord:
+        """A word that nobody knows, with those that were meant if it is mistyped."""
+        near = dict(word.near)
+        for form in (form for form in word.folded if len(form) >= _LONG_ENOUGH):
+            for text, alike in self._known.meant(form, least=_MEANT, most=_NEAREST):
+                near[text] = max(alike, near.get(text, 0.0))
+        return replace(word, near=tuple(sorted(near.items(), key=lambda pair: (-pair[1], pair[0]))[:_NEAREST]))
 
     def _word(self, word: Word, surface: str, *, near: bool = True) -> QueryWord:
         again = restored(surface, self._language)

@@ -23,6 +23,7 @@ from federation.records.canonical import (
     is_language,
 )
 from federation.records.kinds import Field, FieldType, Kind, Vocabulary
+from federation.records.lexical import SEVERAL
 from federation.records.record import SLUG
 from federation.records.values import Naming, Refused, clean, suggestion, term_of, unwritable
 
@@ -275,8 +276,8 @@ def _wrong(text: str, each: Field) -> tuple[str, str] | None:
         return f"The text has {len(text):,} characters; {limit:,} are allowed.", "Shorten it."
     if unwritable(text):
         return "The text holds characters that cannot be shown as they are.", "Type it again."
-    if each.several and "|" in text:
-        return "The text holds |, which stands between two texts.", "Give them as two."
+    if each.several and SEVERAL in text:
+        return f"The text holds {SEVERAL}, which stands between two texts.", "Give them as two."
     if text and each.pattern is not None and not each.pattern.search(text):
         return "The text holds line breaks or control characters.", "Write it on one line."
     return None

@@ -12,6 +12,8 @@ from typing import Final
 from federation.records.kinds import LANGUAGES
 
 COLUMNS: Final = ("id", *LANGUAGES)
+SEVERAL: Final = "|"
+"""Between several words of a cell."""
 _GENERAL: Final = "~"
 
 
@@ -25,5 +27,5 @@ class Entry:
 
 def entries_of(cell: str) -> tuple[Entry, ...]:
     """The words of a cell, the usual one first."""
-    texts = (each.strip() for each in cell.split("|"))
+    texts = (each.strip() for each in cell.split(SEVERAL))
     return tuple(Entry(text.rstrip(_GENERAL).strip(), text.endswith(_GENERAL)) for text in texts if text.strip("~ "))

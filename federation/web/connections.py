@@ -25,6 +25,10 @@ LINGERING: Final = 5
 that is still sending would see an error of the network instead of its answer."""
 
 
+LONGEST_LINE: Final = 48 * 1024
+"""Bytes of the first line of a request: a whole page of text that somebody pasted into the search box, encoded."""
+
+
 class Door:
     """Counts the open connections, all of them and those of each address."""
 
@@ -149,6 +153,7 @@ def runner_of(app: web.Application) -> web.AppRunner:
         # aiohttp's own default is an hour.
         keepalive_timeout=app[CONFIG].limits.idle_seconds,
         lingering_time=LINGERING,
+        max_line_size=LONGEST_LINE,
         # Compressed requests are refused (bodies.py); what nobody reads must not be inflated either.
         auto_decompress=False,
         access_log=None,

@@ -38,7 +38,7 @@ async def page(request: web.Request) -> web.Response:
     language, index = pages.language_of(request), request.app[INDEX]
     glossary, typed = index.glossary, request.query.get("q", "")[:100]
     beginning = folded_words(typed)
-    found = [term for term in glossary.terms if not beginning or _begins(term, beginning)]
+    found = [term for term in glossary.terms if not beginning or f" {beginning}" in term.folded]
     number = request.query.get("page", "1")
     last = max(1, -(-len(found) // PAGE_SIZE))
     current = min(max(int(number), 1), last) if number.isascii() and number.isdecimal() and len(number) < 6 else 1
@@ -55,11 +55,6 @@ async def page(request: web.Request) -> web.Response:
         "label_of": request.app[SEARCH].value_label,
     }
     return pages.page(request, "lexicon.html", context)
-
-
-def _begins(term: Term, beginning: str) -> bool:
-    every = (text for pairs in (term.labels, term.hidden) for _, text in pairs)
-    return any(f" {folded_words(text)}".find(f" {beginning}") >= 0 for text in every)
 
 
 def _row(term: Term, glossary: Glossary, language: str, concepts: Concepts) -> Row:

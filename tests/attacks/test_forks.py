@@ -97,6 +97,22 @@ async def test_a19_a_fork_that_was_found_is_told_to_all_and_no_pull_under_way_hi
     assert await gossip.digest(denmark.node.store) != before
 
 
+async def test_a19_a_node_that_was_told_of_a_fork_before_it_followed_the_log_is_told_again(two, peer):
+    denmark, norway = two
+    peer.publish("mill")
+    await denmark.pull(peer)
+    peer.entries = peer.entries[:-1]
+    peer.publish("lock")
+    assert (await denmark.pull(peer)).state == "forked"
+    await meet(norway, denmark)  # nothing is held of that log yet, so nothing can be judged
+    assert (await norway.pull(peer)).state == "active"
+    await meet(norway, denmark)
+    log = await norway.log_of(peer)
+    state = (await norway.node.store.peer_states())[log.id]
+    assert (state.state, state.reason) == ("forked", "forked")
+    await assert_sound(norway)
+
+
 async def test_a19_an_honest_peer_that_one_node_saw_earlier_is_never_called_forked(two, peer):
     denmark, norway = two
     for name in ("mill", "lock", "dike"):

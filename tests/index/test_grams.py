@@ -95,3 +95,17 @@ def test_texts_are_added_from_several_threads_while_others_ask():
         )
     assert len(alike.texts) == len(set(alike.texts)) == 1 + 3 * 400 + 400
     assert all(alike.like(text, least=1.0, most=1) == [(text, 1.0)] for text in alike.texts[::97])
+
+
+@pytest.mark.parametrize("typed", ["furnitre", "furnitture", "frniture", "furnitrue", "furnisure"])
+def test_a_text_is_meant_by_one_with_a_letter_left_out_doubled_exchanged_or_hit_by_mistake(typed: str):
+    ((found, share),) = Alike(["furniture", "recycling"]).meant(typed, least=0.8, most=6)
+    assert (found, share > 0.87) == ("furniture", True)
+
+
+@given(TEXTS, st.lists(TEXTS, max_size=20), st.floats(0.5, 1.0))
+def test_what_may_be_meant_is_as_alike_as_asked_for_the_best_first(text: str, texts: list[str], least: float):
+    found = Alike(texts).meant(text, least=least, most=5)
+    assert len(found) <= 5
+    assert all(share >= least for _, share in found)
+    assert all(first >= second for (_, first), (_, second) in pairwise(found))

@@ -220,3 +220,8 @@ def test_a_client_that_speaks_no_http_leaves_no_traceback_in_the_log(monkeypatch
         server.error("Error handling request", exc_info=error)
     assert [type(record.exc_info[1]) for record in caplog.records] == [RuntimeError]
     structlog.reset_defaults()
+
+
+@pytest.mark.parametrize("path", ["/search", "/api/search", "/vocab/lexicon", "/api/complete"])
+def test_a_page_of_text_that_is_pasted_into_the_search_box_is_answered(site: Site, path: str):
+    assert site.get(f"{path}?q={'%C3%A5ra+' * 2000}").status == 200
