@@ -359,6 +359,9 @@ async def serving(node: Node) -> AsyncIterator[web.Application]:
         yield app
     finally:
         if jobs.running:
+            jobs.pause()
+            # Cancelled before its first step, a job could not say that it only ends.
+            await asyncio.sleep(0)
             jobs.shutdown(wait=False)
         await node.follower.end()
         for task in list(running):

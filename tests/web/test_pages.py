@@ -83,7 +83,7 @@ def test_every_page_in_every_language_shows_the_notice_and_says_its_language(sit
     page = Page(answer.text)
     assert page.one("html").attributes["lang"] == tag
     assert answer.headers["Content-Language"] == tag
-    assert page.one("div", role="note").text.strip() == NOTICE[tag]
+    assert page.one("aside", class_="notice").text.strip() == NOTICE[tag]
     assert page.one("a", aria_current="true", hreflang=tag).text == tag
 
 
@@ -143,7 +143,7 @@ async def test_a_node_without_a_notice_shows_none(start_node):
         session.get(f"{node.base}/network", headers={"Accept": "text/html"}) as answer,
     ):
         page = Page(await answer.text())
-    assert not page.all("div", role="note")
+    assert not page.all("aside", class_="notice")
     assert "follows no other region yet" in page.one("main").text
 
 
