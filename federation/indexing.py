@@ -59,24 +59,39 @@ class Follower:
         """The logs whose terms were read last."""
         self._terms_changed = True
         self._begun: set[asyncio.Task[int]] = set()
+        self._next: asyncio.Future[None] | None = None
+        """Ends with the turn of whoever waits for one."""
 
     async def catch_up(self, progress: Any = None) -> int:
         """Index what is visible and not indexed yet; how many entries that were.
 
-        Where another process writes the same index, its work is picked up instead.
+        Where another process writes the same index, its work is picked up instead. Whoever comes while another one
+        waits for its turn is served with it: each turn ends with a commit, and a commit is dear.
         """
-        async with self._following:
-            logs = await self._store.logs()
-            behind = {each.did: each for each in logs if self._index.positions.get(each.did, 0) < each.verified_size}
-            try:
-                done = await self._index_logs(behind, dict(self._index.positions), progress) if behind else 0
-                if self._index.soiled:
-                    await self._make_anew(logs, None)
-            except Unavailable:
-                await asyncio.to_thread(self._index.refresh)
-                done, self._terms_changed = 0, True
-            await self._read_terms(logs)
-            return done
+        if self._next is not None:
+            await asyncio.shield(self._next)
+            return 0
+        turn = self._next = asyncio.get_running_loop().create_future()
+        try:
+            async with self._following:
+                self._next = None
+                return await self._catch_up(progress)
+        finally:
+            self._next = None if self._next is turn else self._next
+            turn.set_result(None)
+
+    async def _catch_up(self, progress: Any) -> int:
+        logs = await self._store.logs()
+        behind = {each.did: each for each in logs if self._index.positions.get(each.did, 0) < each.verified_size}
+        try:
+            done = await self._index_logs(behind, dict(self._index.positions), progress) if behind else 0
+            if self._index.soiled:
+                await self._make_anew(logs, None)
+        except Unavailable:
+            await asyncio.to_thread(self._index.refresh)
+            done, self._terms_changed = 0, True
+        await self._read_terms(logs)
+        return done
 
     async def soon(self) -> None:
         """Have searches find what an author has just published, and wait for it no longer than AWAITED.

@@ -11,6 +11,7 @@ import asyncio
 import gc
 import multiprocessing
 import os
+import pickle
 import signal
 import threading
 from collections.abc import AsyncIterator, Callable
@@ -43,6 +44,11 @@ class Tools:
         self.vocabulary = vocabulary
 
     @cached_property
+    def packed(self) -> bytes:
+        """The vocabulary as it is handed over to other processes: a second's work, once for all of them."""
+        return pickle.dumps(self.vocabulary, pickle.HIGHEST_PROTOCOL)
+
+    @cached_property
     def checks(self) -> Checks:
         return Checks(self.vocabulary)
 
@@ -71,11 +77,11 @@ _MADE: Final[dict[Path, tuple[object, Tools]]] = {}
 _tools: Tools | None = None
 
 
-def _start(vocabulary: Vocabulary) -> None:
+def _start(packed: bytes) -> None:
     global _tools  # noqa: PLW0603 - see above
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     threading.Thread(target=_follow_parent, daemon=True).start()
-    _tools = Tools(vocabulary)
+    _tools = Tools(pickle.loads(packed))  # noqa: S301 - from our own parent
     # The vocabulary is a hundred thousand objects that live as long as the process: walking over them
     # at every full collection would cost more than reading the records does.
     gc.collect()
@@ -111,7 +117,8 @@ class Workers:
         if not bulk or self.width < 2:
             return await asyncio.to_thread(task, self.tools, *args)
         for _attempt in range(2):
-            pool = self._pool = self._pool or self._new_pool()
+            packed = await asyncio.to_thread(getattr, self.tools, "packed")
+            pool = self._pool = self._pool or self._new_pool(packed)
             self._busy += 1
             try:
                 return await asyncio.get_running_loop().run_in_executor(pool, _work, task, args)
@@ -131,12 +138,12 @@ class Workers:
         if self._busy == 0 and self._pool is not None:
             self._resting = asyncio.get_running_loop().call_later(IDLE, self.close)
 
-    def _new_pool(self) -> ProcessPoolExecutor:
+    def _new_pool(self, packed: bytes) -> ProcessPoolExecutor:
         return ProcessPoolExecutor(
             self.width,
             mp_context=multiprocessing.get_context("spawn"),
             initializer=_start,
-            initargs=(self.tools.vocabulary,),  # handed over, it is there in a fifteenth of the time it takes to read
+            initargs=(packed,),  # handed over, it is there in a fifteenth of the time it takes to read
         )
 
     def close(self) -> None:

@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
-from weakref import WeakKeyDictionary
 
 import aiosqlite
 import sqlalchemy as sa
@@ -234,19 +233,8 @@ async def scrub(engine: AsyncEngine) -> bool:
 async def writing(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """One transaction that may write; it commits at the end or changes nothing."""
     with translated():
-        try:
-            async with engine.execution_options(write=True).begin() as connection:
-                yield connection
-        finally:
-            _WRITTEN[engine] = written(engine) + 1
-
-
-_WRITTEN: Final[WeakKeyDictionary[AsyncEngine, int]] = WeakKeyDictionary()
-
-
-def written(engine: AsyncEngine) -> int:
-    """How often this process has written: what was read since is as it was, but for other processes."""
-    return _WRITTEN.get(engine, 0)
+        async with engine.execution_options(write=True).begin() as connection:
+            yield connection
 
 
 @asynccontextmanager

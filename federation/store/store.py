@@ -24,7 +24,7 @@ from federation.log.merkle import Frontier
 from federation.log.trust import Entry, Erased, Standing
 from federation.store import days, schema, statements
 from federation.store import effects as effects_of
-from federation.store.engine import open_engine, reading, scrub, writing, written
+from federation.store.engine import open_engine, reading, scrub, writing
 from federation.store.followed import FollowedPeers
 from federation.store.in_house import InHouse
 from federation.store.inventory import Inventory
@@ -54,8 +54,8 @@ class Store:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
-        self._lately: tuple[int, float, dict[int, PeerState]] = (-1, 0.0, {})
-        """What peer_states_lately read last: after how many writes, when, and what."""
+        self._lately: tuple[float, dict[int, PeerState]] = (-LATELY, {})
+        """When peer_states_lately read, and what; nothing where this process has changed it since."""
         self.soiled = False
         """Whether files of the database may still hold what was erased."""
         self.in_house = InHouse(engine)
@@ -366,14 +366,16 @@ class Store:
 
     async def peer_states_lately(self) -> Mapping[int, PeerState]:
         """The same for pages, which ask at every search: a change by another process may be seen a second later."""
-        count, at, states = self._lately
-        if count != written(self._engine) or time.monotonic() > at + LATELY:
-            count, at = written(self._engine), time.monotonic()
+        at, states = self._lately
+        if time.monotonic() > at + LATELY:
+            before, at = self._lately, time.monotonic()
             states = await self.peer_states()
-            self._lately = count, at, states
+            if self._lately is before:  # nothing was written while we read
+                self._lately = at, states
         return states
 
     async def update_peer(self, log_id: int, **values: str | int) -> None:
         """Change some columns of a peer's state."""
         async with writing(self._engine) as connection:
             await connection.execute(schema.peer.update().where(schema.peer.c.log_id == log_id).values(**values))
+        self._lately = (-LATELY, {})

@@ -72,6 +72,25 @@ def test_an_author_does_not_wait_for_an_index_that_is_far_behind(site: Site, mon
     site.run(ends())
 
 
+def test_those_who_wait_for_the_index_while_another_one_does_are_served_with_it(site: Site, monkeypatch):
+    follower, turns, may = site.node.follower, [], asyncio.Event()
+
+    async def slow(progress: Any) -> int:
+        turns.append(1)
+        await may.wait()
+        return 0
+
+    async def many() -> None:
+        tasks = [asyncio.create_task(follower.catch_up()) for _ in range(9)]
+        await asyncio.sleep(0.05)
+        may.set()
+        await asyncio.gather(*tasks)
+
+    monkeypatch.setattr(follower, "_catch_up", slow)
+    site.run(many())
+    assert len(turns) == 2, "one for who came first, and one for all others"
+
+
 def test_what_is_published_is_so_although_the_index_cannot_be_written(site: Site, monkeypatch):
     async def full(progress: Any = None) -> int:
         raise StorageFailed("The disk is full.")
