@@ -316,7 +316,7 @@ class Concepts:
             return self._looking_alike[rules]
 
     def like(
-        self, text: str, language: str, *, least: float, most: int, mistyped: bool = False
+        self, text: str, language: str, *, least: float = 0.0, most: int, mistyped: bool = False
     ) -> list[tuple[str, float]]:
         """Concepts with a label in a language that looks like a folded text, and how much, best first.
 
@@ -324,7 +324,7 @@ class Concepts:
         """
         alike, concepts = self._alike(analysed_as(language))
         found: dict[str, float] = {}
-        for label, share in (alike.meant if mistyped else alike.like)(text, least=least, most=most):
+        for label, share in alike.meant(text, most=most) if mistyped else alike.like(text, least=least, most=most):
             for iri in concepts[label]:
                 found[iri] = max(share, found.get(iri, 0.0))
         return sorted(found.items(), key=lambda pair: (-pair[1], pair[0]))

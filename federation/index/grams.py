@@ -12,6 +12,8 @@ from rapidfuzz import process
 from rapidfuzz.distance import DamerauLevenshtein
 
 _SIZE: Final = 4
+_LONG: Final = 9
+"""Letters of a word in which two may be wrong."""
 _SHARED: Final = 2
 """Runs of letters that a mistyped word shares with the one that was meant, at least."""
 
@@ -52,19 +54,23 @@ class Alike:
                 added.append(text)
         return added
 
-    def meant(self, text: str, *, least: float, most: int) -> list[tuple[str, float]]:
+    def meant(self, text: str, *, most: int) -> list[tuple[str, float]]:
         """The texts of which one is a mistyped form, and how alike they are letter by letter, best first.
 
-        Letters that were left out, doubled, exchanged or hit by mistake; one wrong letter of nine breaks half of the
-        runs by which ``like`` compares.
+        Letters that were left out, doubled, exchanged or hit by mistake: one, or two in a long word. One wrong
+        letter of nine breaks half of the runs by which ``like`` compares.
         """
-        common = self._common(grams(text))
-        near = (self.texts[at] for at in np.flatnonzero(common >= _SHARED))
-        size = len(text)
-        alike = (other for other in near if abs(len(other) - size) <= size * (1 - least) / least)
-        scorer = DamerauLevenshtein.normalized_similarity
-        found = process.extract(text, list(alike), scorer=scorer, processor=None, score_cutoff=least, limit=most)
-        return sorted(((other, float(share)) for other, share, _ in found), key=lambda pair: (-pair[1], pair[0]))
+        own, size = grams(text), len(text)
+        wrong = 1 if size < _LONG else 2
+        # An exchange of two letters breaks one run more than there are letters in a run.
+        common = self._common(own)
+        near = np.flatnonzero(common >= max(_SHARED, len(own) - wrong * (_SIZE + 1)))
+        alike = [other for other in (self.texts[at] for at in near) if abs(len(other) - size) <= wrong]
+        found = process.extract(
+            text, alike, scorer=DamerauLevenshtein.distance, processor=None, score_cutoff=wrong, limit=most
+        )
+        shares = ((other, 1 - distance / max(size, len(other))) for other, distance, _ in found)
+        return sorted(shares, key=lambda pair: (-pair[1], pair[0]))
 
     def _common(self, own: set[str]) -> np.ndarray[Any, np.dtype[np.intp]]:
         """How many of some runs of letters each text has, as far as the texts that have any."""

@@ -29,8 +29,6 @@ _LABELS: Final = 6
 _WIDEST: Final = 5
 """Words and phrases that are looked at together."""
 _FAINT: Final = 0.05
-_MEANT: Final = 0.8
-"""How alike, letter by letter, a word must be to one that nobody knows: one wrong letter of five."""
 _LONG_ENOUGH: Final = 5
 """Letters of a word that may be mistyped; with fewer, too many are alike."""
 _MISTYPED: Final = 0.75
@@ -238,7 +236,7 @@ class Understanding:
             for form in sorted(plain.folded):
                 _add(linked, self._concepts.like(form, self._language, least=ranking.ALIKE_LABEL, most=_LABELS))
                 if mistyped and len(form) >= _LONG_ENOUGH:
-                    meant_by = self._concepts.like(form, self._language, least=_MEANT, most=_LABELS, mistyped=True)
+                    meant_by = self._concepts.like(form, self._language, most=_LABELS, mistyped=True)
                     _add(linked, ((iri, share * ranking.MISTYPED) for iri, share in meant_by))
         every = (*_ordered(linked), *self._learned(plain.stems, linked))
         allowed = tuple(each for each in every if not self._refused([[form] for form in plain.stems], each.concept))
@@ -293,7 +291,7 @@ class Understanding:
         """A word that nobody knows, with those that were meant if it is mistyped."""
         near = dict(word.near)
         for form in (form for form in word.folded if len(form) >= _LONG_ENOUGH):
-            for text, alike in self._known.meant(form, least=_MEANT, most=_NEAREST):
+            for text, alike in self._known.meant(form, most=_NEAREST):
                 near[text] = max(alike, near.get(text, 0.0))
         return replace(word, near=tuple(sorted(near.items(), key=lambda pair: (-pair[1], pair[0]))[:_NEAREST]))
 
