@@ -19,7 +19,7 @@ from federation.index.text import TextIndex
 from federation.log.effects import effect_of
 from federation.log.keys import KIND as KEY_EVENT
 from federation.records.canonical import nodes_of
-from federation.records.record import address_of, assemble
+from federation.records.record import assemble
 from federation.store.effects import COMPROMISED
 from federation.store.rows import Log, StoredEntry
 from federation.store.store import Store
@@ -54,6 +54,7 @@ class Follower:
         self._store = store
         self._index = index
         self._workers = workers
+        self._lexical = [kind.name for kind in index.concepts.vocabulary.authored if kind.lexical]
         self._following = asyncio.Lock()
         self._terms_of: set[int] = set()
         """The logs whose terms were read last."""
@@ -128,9 +129,9 @@ class Follower:
     async def _said(self, home: Log) -> list[str]:
         """The bodies of the terms of a log, the oldest first, up to TERMS bytes: nobody fills our memory with words."""
         bodies: list[str] = []
-        for kind in (kind for kind in self._index.concepts.vocabulary.authored if kind.lexical):
+        for kind in self._lexical:
             left, after = TERMS, -1
-            while some := await self._store.of_kind(home.id, kind.name, after=after, most=_CHUNK):
+            while some := await self._store.of_kind(home.id, kind, after=after, most=_CHUNK):
                 for each in some:
                     left -= len(each.signed.body)
                     if left < 0:
@@ -223,7 +224,7 @@ class Follower:
         entries = await self._store.entries(log.id, start, stop)
         shown: list[StoredEntry] = []
         gone: list[str] = []
-        self._terms_changed |= any(each.kind == KEY_EVENT or self._is_lexical(each.record) for each in entries)
+        self._terms_changed |= any(each.kind == KEY_EVENT or self._is_lexical(each) for each in entries)
         for each in entries:
             if each.kind == KEY_EVENT:
                 hidden = await self._hidden_by(log, each)
@@ -236,10 +237,8 @@ class Follower:
         made: Batch = await self._workers.run(documents_of, sources, bulk=bulk)
         return replace(made, documents=(*made.documents, *((record, None) for record in gone)))
 
-    def _is_lexical(self, record: str) -> bool:
-        address = address_of(record)
-        kind = self._index.concepts.vocabulary.kinds.get(address.kind) if address else None
-        return kind is not None and kind.lexical
+    def _is_lexical(self, entry: StoredEntry) -> bool:
+        return any(f"/records/{name}/" in entry.record for name in self._lexical)
 
     async def _hidden_by(self, log: Log, entry: StoredEntry) -> list[str]:
         """The records of which a key event hides versions that a stolen key signed."""

@@ -218,8 +218,7 @@ class Search:
             sure = [*(each.concept for each in unit.linked if each.weight == 1.0), *unit.meant]
             # A code list says more than the lexicon, which only says the word again.
             for iri in [iri for iri in sure if not is_meaning(iri)] or sure[:1]:
-                label = plan.glossary.label(iri, language) or self._index.concepts.label(iri, language)
-                yield unit.surface, label
+                yield unit.surface, plan.glossary.label(iri, language, self._index.concepts)
 
     async def referring(self, iri: str, most: int, language: str) -> list[Hit]:
         """The records that refer to one, newest first, with titles in a language where they have it."""

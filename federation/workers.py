@@ -120,8 +120,10 @@ class Workers:
         if not bulk or self.width < 2:
             return await asyncio.to_thread(task, self.tools, *args)
         for _attempt in range(2):
-            packed = await asyncio.to_thread(getattr, self.tools, "packed")
-            pool = self._pool = self._pool or self._new_pool(packed)
+            if self._pool is None:
+                packed = await asyncio.to_thread(getattr, self.tools, "packed")
+                self._pool = self._pool or self._new_pool(packed)  # another task may have made it meanwhile
+            pool = self._pool
             self._busy += 1
             try:
                 return await asyncio.get_running_loop().run_in_executor(pool, _work, task, args)

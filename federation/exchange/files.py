@@ -44,11 +44,15 @@ def drafts_of(files: Sequence[File], vocabulary: Vocabulary, naming: Naming) -> 
             found, wrong = [], _sheets(file, vocabulary, sheets)
         drafts += found
         faults += wrong
-    for sheet in filter(lexicons.is_lexicon, sheets):
+    plain: list[Sheet] = []
+    for sheet in sheets:
+        if not lexicons.is_lexicon(sheet):
+            plain.append(sheet)
+            continue
         found, wrong = lexicons.drafts_of(sheet, vocabulary)
         drafts += found
         faults += wrong
-    tabled, wrong = tables.drafts_of([each for each in sheets if not lexicons.is_lexicon(each)], vocabulary)
+    tabled, wrong = tables.drafts_of(plain, vocabulary)
     return drafts + tabled, faults + wrong
 
 

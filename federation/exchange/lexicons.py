@@ -23,6 +23,7 @@ def drafts_of(sheet: Sheet, vocabulary: Vocabulary) -> tuple[list[Draft], list[F
         return [], [Fault(message, f"Write {','.join(COLUMNS)} in the first row.", file=sheet.file, row=1)]
     kind = next(kind for kind in vocabulary.authored if kind.lexical)
     fields = {each.search: each for each in kind.fields if each.search}
+    headers = _headers(fields)
     drafts, faults, seen = [], [], dict[str, int]()
     for number, row in enumerate(sheet.rows[1:], 2):
         cells = [plain(cell) for cell in row]
@@ -41,7 +42,7 @@ def drafts_of(sheet: Sheet, vocabulary: Vocabulary) -> tuple[list[Draft], list[F
             faults.append(Fault("The row has no word that names the meaning.", hint, file=sheet.file, row=number))
             continue
         said = dict(zip(LANGUAGES, map(entries_of, cells[1 : len(COLUMNS)]), strict=False))
-        drafts.append(_draft(kind, fields, cells[0], said, Place(sheet.file, number, _headers(fields))))
+        drafts.append(_draft(kind, fields, cells[0], said, Place(sheet.file, number, headers)))
     if not drafts and not faults:
         faults.append(Fault("The table has no rows.", "Each row is one meaning.", file=sheet.file))
     return drafts, faults

@@ -112,10 +112,7 @@ def _cells(
         if each.managed or each.type is FieldType.PART:
             continue
         if each.several:
-            found: dict[str, list[str]] = {}
-            for value in record.values(each.path, node):
-                if isinstance(value, Literal):
-                    found.setdefault(value.language, []).append(value.value)
+            found = record.texts_of(each.path, node)
             cells |= {(each.name, tag): SEVERAL.join(texts) for tag, texts in found.items()}
             continue
         if each.type is FieldType.TEXT:

@@ -315,19 +315,15 @@ class Concepts:
                 self._looking_alike[rules] = Alike(texts), {text: tuple(iris) for text, iris in texts.items()}
             return self._looking_alike[rules]
 
-    def like(
-        self, text: str, language: str, *, least: float = 0.0, most: int, mistyped: bool = False
-    ) -> list[tuple[str, float]]:
-        """Concepts with a label in a language that looks like a folded text, and how much, best first.
-
-        ``mistyped`` for those of which it is a mistyped label.
-        """
+    def like(self, text: str, language: str, *, least: float, most: int) -> list[tuple[str, float]]:
+        """Concepts with a label in a language that looks like a folded text, and how much, best first."""
         alike, concepts = self._alike(analysed_as(language))
-        found: dict[str, float] = {}
-        for label, share in alike.meant(text, most=most) if mistyped else alike.like(text, least=least, most=most):
-            for iri in concepts[label]:
-                found[iri] = max(share, found.get(iri, 0.0))
-        return sorted(found.items(), key=lambda pair: (-pair[1], pair[0]))
+        return _best(alike.like(text, least=least, most=most), concepts)
+
+    def meant(self, text: str, language: str, *, most: int) -> list[tuple[str, float]]:
+        """Concepts of which a folded text is a mistyped label in a language, and how alike they are, best first."""
+        alike, concepts = self._alike(analysed_as(language))
+        return _best(alike.meant(text, most=most), concepts)
 
     @cached_property
     def _said(self) -> Mapping[str, Mapping[str, tuple[tuple[str, ...], ...]]]:
@@ -375,6 +371,15 @@ class Concepts:
                 if steps:
                     found.setdefault(above, set()).add(iri)
         return {iri: frozenset(below) for iri, below in found.items()}
+
+
+def _best(alike: Iterable[tuple[str, float]], concepts: Mapping[str, Sequence[str]]) -> list[tuple[str, float]]:
+    """The concepts of some labels, each as much alike as its best label."""
+    found: dict[str, float] = {}
+    for label, share in alike:
+        for iri in concepts[label]:
+            found[iri] = max(share, found.get(iri, 0.0))
+    return sorted(found.items(), key=lambda pair: (-pair[1], pair[0]))
 
 
 def is_meaning(iri: str) -> bool:

@@ -275,7 +275,7 @@ class Explainer:
         return None
 
     def _label(self, iri: str) -> str:
-        return self._glossary.label(iri, self._language) or self._concepts.label(iri, self._language)
+        return self._glossary.label(iri, self._language, self._concepts)
 
     # What is shown
 

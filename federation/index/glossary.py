@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import zip_longest
+from itertools import islice, zip_longest
 from typing import Final, NamedTuple
 
 from federation.index.concepts import LONGEST, Concepts, Spotted, is_meaning
@@ -69,8 +69,8 @@ class Term:
         """The term that a record of a lexical kind describes."""
         texts: dict[str, list[_Text]] = {}
         for role, paths in kind.read_as.items():
-            values = [value for path in paths for value in record.values(path) if isinstance(value, Literal)]
-            texts[role] = [(value.language, value.value) for value in values[:TEXTS]]
+            values = (value for path in paths for value in record.values(path) if isinstance(value, Literal))
+            texts[role] = [(value.language, value.value) for value in islice(values, TEXTS)]
         addresses = (value for path in kind.read_as.get(MEANING, ()) for value in record.values(path))
         meaning = next((value for value in addresses if isinstance(value, str)), "")
         labels = [pair for role in LABEL for pair in texts.get(role, ())]
@@ -97,13 +97,13 @@ class Glossary:
     @classmethod
     def of(cls, terms: Iterable[Term], concepts: Concepts, before: Glossary | None = None) -> Glossary:
         """Own terms come before those of peers, where there is not room for all; peers take turns."""
-        ordered = tuple(sorted(terms, key=lambda term: (not term.own, term.iri)))
+        every = list(terms)
         known = before._read if before is not None else {}
-        texts = {pair for term in ordered for pair in (*term.labels, *term.hidden, *term.refused)}
+        texts = {pair for term in every for pair in (*term.labels, *term.hidden, *term.refused)}
         read = {pair: known[pair] if pair in known else _way(*pair) for pair in texts}
-        meanings = _meanings(ordered, read, concepts)
+        meanings = _meanings(every, read, concepts)
         # A term says what its own meaning is called before others that say they mean the same.
-        ordered = tuple(sorted(ordered, key=lambda term: (not term.own, meanings[term.iri] != term.iri, term.iri)))
+        ordered = tuple(sorted(every, key=lambda term: (not term.own, meanings[term.iri] != term.iri, term.iri)))
         labels: dict[str, dict[str, str]] = {}
         leads: dict[str, dict[tuple[str, ...], dict[str, None]]] = {}
         ways: dict[str, dict[str, list[Way]]] = {}
@@ -152,9 +152,10 @@ class Glossary:
         """How texts say a meaning, beside what code lists and lexicon know."""
         return self._ways.get(iri, ())
 
-    def label(self, iri: str, language: str) -> str:
-        """The usual word for a meaning of its own in a language or the next best one; empty for others."""
-        return in_language(self.labels.get(iri, {}), language)[1]
+    def label(self, iri: str, language: str, concepts: Concepts) -> str:
+        """What a meaning is called in a language or the next best one, be it a term's own or a concept."""
+        own = self.labels.get(iri)
+        return in_language(own, language)[1] if own else concepts.label(iri, language)
 
 
 NOTHING: Final = Glossary()

@@ -236,7 +236,7 @@ class Understanding:
             for form in sorted(plain.folded):
                 _add(linked, self._concepts.like(form, self._language, least=ranking.ALIKE_LABEL, most=_LABELS))
                 if mistyped and len(form) >= _LONG_ENOUGH:
-                    meant_by = self._concepts.like(form, self._language, most=_LABELS, mistyped=True)
+                    meant_by = self._concepts.meant(form, self._language, most=_LABELS)
                     _add(linked, ((iri, share * ranking.MISTYPED) for iri, share in meant_by))
         every = (*_ordered(linked), *self._learned(plain.stems, linked))
         allowed = tuple(each for each in every if not self._refused([[form] for form in plain.stems], each.concept))

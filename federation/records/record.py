@@ -76,6 +76,14 @@ class Record:
         """A language-tagged property as one text a language."""
         return {v.language: v.value for v in self.values(path, node) if isinstance(v, Literal)}
 
+    def texts_of(self, path: str, node: str = "") -> dict[str, list[str]]:
+        """A language-tagged property of which a language may have several texts, by language."""
+        found: dict[str, list[str]] = {}
+        for value in self.values(path, node):
+            if isinstance(value, Literal):
+                found.setdefault(value.language, []).append(value.value)
+        return found
+
     def one(self, path: str, node: str = "") -> Term | None:
         return next(self.values(path, node), None)
 

@@ -68,7 +68,7 @@ async def page(request: web.Request) -> web.Response:
     view = records.View(record, vocabulary, language, names, request)
     lines = [view.line(each, cells) for each in fields if (cells := view.cells(each))]
     title = in_language(record.titles, language.tag)
-    path = f"/records/{kind.name}/{record.address.slug}"
+    path = pages.local(f"/records/{kind.name}/{record.address.slug}", community.node, own=community.own)
     context = {
         "community": community,
         "title": title,
@@ -78,7 +78,7 @@ async def page(request: web.Request) -> web.Response:
         "content": content,
         "stand": await _stand(request, content.hits),
         "notices": await notices.of_regions(request, {community.node, *(hit.node for hit in content.hits)}),
-        "record_path": path if community.own else f"/peers/{community.node}{path}",
+        "record_path": path,
         "lessons": _parameters(LESSONS),
         "events": _parameters(EVENTS),
         "sort": _sort(community, vocabulary, language),

@@ -39,9 +39,8 @@ async def page(request: web.Request) -> web.Response:
     glossary, typed = index.glossary, request.query.get("q", "")[:100]
     beginning = folded_words(typed)
     found = [term for term in glossary.terms if not beginning or f" {beginning}" in term.folded]
-    number = request.query.get("page", "1")
     last = max(1, -(-len(found) // PAGE_SIZE))
-    current = min(max(int(number), 1), last) if number.isascii() and number.isdecimal() and len(number) < 6 else 1
+    current = min(pages.number(request), last)
     shown = found[(current - 1) * PAGE_SIZE : current * PAGE_SIZE]
     context = {
         "typed": typed,
@@ -60,11 +59,10 @@ async def page(request: web.Request) -> web.Response:
 def _row(term: Term, glossary: Glossary, language: str, concepts: Concepts) -> Row:
     address = address_of(term.iri)
     assert address is not None, "verified records have addresses"
-    path = f"/records/{address.kind}/{address.slug}"
     meaning = glossary.meanings[term.iri]
     return Row(
         title=in_language(dict(reversed(term.labels)), language),
-        path=path if term.own else f"/peers/{term.node}{path}",
+        path=pages.local(f"/records/{address.kind}/{address.slug}", term.node, own=term.own),
         node=term.node,
         words=_by_language(term.labels, language),
         hidden=_by_language(term.hidden, language),
@@ -76,7 +74,7 @@ def _row(term: Term, glossary: Glossary, language: str, concepts: Concepts) -> R
 def _by_language(pairs: Sequence[tuple[str, str]], first: str) -> dict[str, list[str]]:
     """Words by language, the reader's first."""
     found: dict[str, list[str]] = {}
-    order = {tag: at for at, tag in enumerate((first, *LANGUAGES))}
-    for tag, text in sorted(pairs, key=lambda pair: (pair[0] != first, order.get(pair[0], len(order)), pair[0])):
+    order = {tag: at for at, tag in enumerate(LANGUAGES)} | {first: -1}
+    for tag, text in sorted(pairs, key=lambda pair: (order.get(pair[0], len(order)), pair[0])):
         found.setdefault(tag, []).append(text)
     return found

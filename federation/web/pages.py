@@ -75,6 +75,17 @@ def here(request: web.Request, **changes: str | None) -> str:
     return f"{request.path}?{urlencode(kept)}" if kept else request.path
 
 
+def local(path: str, node: str, *, own: bool) -> str:
+    """Where this node shows what a node has under a path: its own there, and a peer's below the peer's name."""
+    return path if own else f"/peers/{node}{path}"
+
+
+def number(request: web.Request) -> int:
+    """The page of a list that is asked for, from 1; what is no number asks for the first."""
+    asked = request.query.get("page", "1")
+    return max(int(asked), 1) if asked.isascii() and asked.isdecimal() and len(asked) < 6 else 1
+
+
 def safe_url(url: str) -> str:
     """A web address as a link may carry it; empty for anything but http and https."""
     return url if urlsplit(url).scheme in ("http", "https") else ""

@@ -224,8 +224,7 @@ async def _standing(request: web.Request, record: Record, language: Language) ->
 
 
 def _local_path(iri: str, log: Log) -> str:
-    path = iri.removeprefix(log.base)
-    return path if log.own else f"/peers/{log.name}{path}"
+    return pages.local(iri.removeprefix(log.base), log.name, own=log.own)
 
 
 def _other_languages(record: Record, shown: str) -> list[tuple[str, str]]:
@@ -315,9 +314,9 @@ class View:
 
     def cells(self, each: Field, node: str = "") -> tuple[Cell, ...]:
         if each.several:
-            found = [value for value in self.record.values(each.path, node) if isinstance(value, Literal)]
-            found.sort(key=lambda value: (value.language != self.language.tag, value.language, value.value))
-            return tuple(Cell(value.value, value.language) for value in found)
+            texts = self.record.texts_of(each.path, node)
+            tags = sorted(texts, key=lambda tag: (tag != self.language.tag, tag))
+            return tuple(Cell(text, tag) for tag in tags for text in sorted(texts[tag]))
         if each.type is FieldType.TEXT:
             tag, text = in_language(self.record.texts(each.path, node), self.language.tag)
             return (Cell(text, tag),) if text else ()

@@ -27,8 +27,7 @@ QUICK: Final = (("results", "measured"), ("kind", "lesson"))
 
 def url_of(hit: Hit) -> str:
     """Where this node shows a record, its own or a peer's."""
-    path = f"/records/{hit.kind}/{hit.slug}"
-    return path if hit.own else f"/peers/{hit.node}{path}"
+    return pages.local(f"/records/{hit.kind}/{hit.slug}", hit.node, own=hit.own)
 
 
 async def api(request: web.Request) -> web.Response:
@@ -107,9 +106,7 @@ class Quick:
 
 async def page(request: web.Request) -> web.Response:
     """The search page, which is also the home page."""
-    number = request.query.get("page", "1")
-    current = int(number) if number.isascii() and number.isdecimal() and len(number) < 6 else 1
-    current = min(max(current, 1), MAX_OFFSET // PAGE_SIZE)
+    current = min(pages.number(request), MAX_OFFSET // PAGE_SIZE)
     asked = await parameters.read(request)
     wanted = asked.request(parameters.today(request), offset=(current - 1) * PAGE_SIZE)
     found, open_, told = await asyncio.gather(
