@@ -50,7 +50,6 @@ from federation.log.trust import UNREADABLE, understood
 from federation.ownlog import Clock, Guard, timestamp
 from federation.peers.transport import Transport
 from federation.records import jsonld
-from federation.store.locks import held
 from federation.store.rows import Day, Log, PeerState, StoredEntry
 from federation.store.store import Store
 from federation.workers import Tools, Workers
@@ -139,7 +138,7 @@ class Syncer:
         if (free := shutil.disk_usage(self._locks).free) < self._limits.reserve_bytes:
             log.error("nothing is pulled until there is room on the disk", peer=peer.name, free=free)
             return Pulled(peer.name, "lagging", 0, entry.size, StorageFailed.slug, _NO_ROOM.format(free=free))
-        with held(self._locks / f"pull-{peer.name}.lock") as mine:
+        async with self._store.lease(f"pull-{peer.name}", self._locks) as mine:
             if not mine:
                 return Pulled(peer.name, "busy", 0, entry.size, detail="Another pull of this peer is running.")
             return await self._pull(peer, entry, progress)

@@ -6,11 +6,12 @@ import contextlib
 import itertools
 import os
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,11 @@ from federation.records.shacl import Shacl
 from federation.records.shapes import Checks
 from federation.records.values import Naming
 from federation.records.vocabulary import load_vocabulary
+from federation.store.engine import url_of
 from federation.sync import Pulled
 from federation.web.connections import runner_of
 from federation.workers import Tools
+from tests.databases import CHOSEN, SQLITE, Server
 
 LICENCE = "http://publications.europa.eu/resource/authority/licence/CC_BY_4_0"
 START = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
@@ -165,8 +168,37 @@ def date_by(app: web.Application, clock: Callable[[], datetime]) -> None:
     app.middlewares.insert(0, dated)
 
 
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = Server(tmp_path_factory.mktemp("pg"))
+    yield server
+    server.stop()
+
+
 @pytest.fixture
-async def start_node(tmp_path: Path, clock: FakeClock, tools: Tools) -> AsyncIterator[StartNode]:
+def engine(request: pytest.FixtureRequest) -> str:
+    """The database engine of a test."""
+    return str(getattr(request, "param", CHOSEN))
+
+
+@pytest.fixture
+def database_of(request: pytest.FixtureRequest, engine: str, tmp_path: Path) -> Callable[[str], str]:
+    """The address of a database, the same for the same name."""
+    if engine == SQLITE:
+
+        def file(name: str) -> str:
+            (tmp_path / name).mkdir(exist_ok=True)
+            return url_of(tmp_path / name)
+
+        return file
+    server: Server = request.getfixturevalue("postgresql")
+    return cache(lambda name: server.database())
+
+
+@pytest.fixture
+async def start_node(
+    tmp_path: Path, clock: FakeClock, tools: Tools, engine: str, database_of: Callable[[str], str]
+) -> AsyncIterator[StartNode]:
     """Start nodes: ``await start_node("flanders", peers=[other_base], vocabulary=folder, …)``.
 
     Each has its own data directory (kept when started again under the same name), a real server on
@@ -186,6 +218,7 @@ async def start_node(tmp_path: Path, clock: FakeClock, tools: Tools) -> AsyncIte
                 data=tmp_path / name,
                 allow_private=True,
                 peers=[PeerConfig(name=f"peer{at}", url=url) for at, url in enumerate(peers or [])],
+                **({"database": database_of(name)} if engine != SQLITE else {}),
                 **settings,
             )
             shared = tools if config.vocabulary is None else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -37,9 +37,28 @@ _PRAGMAS: Final = (
 )
 
 
+_DRIVERS: Final = ("sqlite+aiosqlite", "postgresql+asyncpg")
+_POSTGRESQL: Final[Mapping[str, Any]] = {
+    # A reader sees one state throughout, as in SQLite; writers see what the one before them did, see ``writing``.
+    "isolation_level": "REPEATABLE READ",
+    # The server may have been started anew since a connection was last used.
+    "pool_pre_ping": True,
+    # Each pull holds one beside the work of the node.
+    "pool_size": 10,
+    "max_overflow": 50,
+}
+_WRITERS: Final = 7_306_127_651
+"""The advisory lock of PostgreSQL by which writers of a database take turns."""
+
+
 def url_of(data: Path) -> str:
     """The database of a data directory: one SQLite file."""
     return f"sqlite+aiosqlite:///{data / 'node.sqlite'}"
+
+
+def is_postgresql(url: str) -> bool:
+    """Whether an address is that of a PostgreSQL database."""
+    return sa.make_url(url).get_backend_name() == "postgresql"
 
 
 @asynccontextmanager
@@ -52,19 +71,20 @@ async def open_engine(url: str) -> AsyncIterator[AsyncEngine]:
     connections = _Connections()
     try:
         address = sa.make_url(url)
-        sqlite = address.get_backend_name() == "sqlite"
-        engine = create_async_engine(address, connect_args={"async_creator_fn": connections.new} if sqlite else {})
+        if address.drivername not in _DRIVERS:
+            raise sa.exc.ArgumentError(address.drivername)
+        options = _POSTGRESQL if is_postgresql(url) else {"connect_args": {"async_creator_fn": connections.new}}
+        engine = create_async_engine(address, **options)
     except (sa.exc.ArgumentError, ImportError) as error:
         raise Misconfigured(
-            f"`database` is not an address this node can use: {type(error).__name__}.",
-            remedy="Leave it out for the SQLite file in the data directory.",
+            "`database` is not an address this node can use.",
+            remedy="Leave it out for the SQLite file in the data directory; for PostgreSQL write "
+            "postgresql+asyncpg://user@host/name and install procirc-federation[postgresql].",
         ) from error
-    if sqlite:
-        _begin_as_asked(engine)
+    _begin_as_asked(engine)
     try:
-        with translated():
-            async with engine.execution_options(write=True).begin() as connection:
-                await connection.run_sync(_migrate)
+        async with writing(engine) as connection:
+            await connection.run_sync(_migrate)
         yield engine
     finally:
         await _to_the_end(_disposed(engine, connections))
@@ -157,12 +177,20 @@ def _connect(database: str, options: dict[str, Any]) -> sqlite3.Connection:
 
 
 def _begin_as_asked(engine: AsyncEngine) -> None:
+    sqlite = engine.dialect.name == "sqlite"
+
     @sa.event.listens_for(engine.sync_engine, "begin")
     def begin(connection: sa.Connection) -> None:
-        # A transaction that starts by reading and then writes could not wait for another writer:
-        # SQLite would refuse it at once. So writers take the lock first.
+        # One writer at a time, whatever the engine. A transaction that starts by reading and then writes could not
+        # wait for another writer: SQLite would refuse it at once, and PostgreSQL when it comes to the same row.
         write = connection.get_execution_options().get("write", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+        if sqlite:
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+        elif write:
+            connection.execute(_TAKE_TURNS)
+
+
+_TAKE_TURNS: Final = sa.select(sa.func.pg_advisory_xact_lock(_WRITERS))
 
 
 def _migrate(connection: sa.Connection) -> None:
@@ -182,15 +210,18 @@ def _migrate(connection: sa.Connection) -> None:
 
 
 @contextmanager
-def translated() -> Iterator[None]:
+def translated(engine: AsyncEngine) -> Iterator[None]:
     """Turn database errors into StorageFailed, with what a coordinator can do about them."""
+    sqlite = engine.dialect.name == "sqlite"
+    remedy = _remedy if sqlite else _remedy_of_server
     try:
         yield
     except (sa.exc.DBAPIError, sqlite3.Error) as error:
         text = str(getattr(error, "orig", None) or error)
-        raise StorageFailed(f"The database refused: {text}.", remedy=_remedy(text)) from error
+        raise StorageFailed(f"The database refused: {text}.", remedy=remedy(text)) from error
     except OSError as error:
-        raise StorageFailed(f"The data directory cannot be used: {error}.", remedy=_remedy(str(error))) from error
+        subject = "The data directory cannot be used" if sqlite else "The database cannot be reached"
+        raise StorageFailed(f"{subject}: {error}.", remedy=remedy(str(error))) from error
 
 
 def _remedy(text: str) -> str:
@@ -206,6 +237,12 @@ def _remedy(text: str) -> str:
     return "Look at the disk and the permissions of the data directory."
 
 
+def _remedy_of_server(text: str) -> str:
+    if "no space" in text.lower():
+        return "Make room on the disk of PostgreSQL; nothing was half written, and the node continues where it was."
+    return "See that PostgreSQL runs, and that `database` names its host, a database, and a user who may write there."
+
+
 async def scrub(engine: AsyncEngine) -> bool:
     """Empty the write-ahead log, where old pages would stay readable; False while a reader needs them.
 
@@ -214,7 +251,7 @@ async def scrub(engine: AsyncEngine) -> bool:
     """
     if engine.dialect.name != "sqlite":
         return True
-    with translated():
+    with translated(engine):
         # Through the driver: SQLAlchemy would begin a transaction, in which SQLite does not do this.
         async with engine.connect() as connection:
             driver = (await connection.get_raw_connection()).driver_connection
@@ -229,17 +266,22 @@ async def scrub(engine: AsyncEngine) -> bool:
         return row is not None and not row[0]
 
 
+def _writer(engine: AsyncEngine) -> dict[str, Any]:
+    # What the writer before has done must be seen by whoever waited for it, not the state before the waiting.
+    return {"write": True} | ({} if engine.dialect.name == "sqlite" else {"isolation_level": "READ COMMITTED"})
+
+
 @asynccontextmanager
 async def writing(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """One transaction that may write; it commits at the end or changes nothing."""
-    with translated():
-        async with engine.execution_options(write=True).begin() as connection:
+    with translated(engine):
+        async with engine.execution_options(**_writer(engine)).begin() as connection:
             yield connection
 
 
 @asynccontextmanager
 async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """A connection that sees one state of the database throughout."""
-    with translated():
+    with translated(engine):
         async with engine.connect() as connection:
             yield connection

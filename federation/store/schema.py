@@ -6,9 +6,28 @@ signed. ``log`` says how far each goes and how far it is proved; ``peer`` is wha
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 import sqlalchemy as sa
+
+_UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
+
+
+def storable(text: str) -> str:
+    """A text without what PostgreSQL cannot keep (NUL) and what is no character (lone surrogates)."""
+    return _UNSTORABLE.sub("\ufffd", text)
+
+
+class Text(sa.TypeDecorator[str]):
+    """Text on every engine, whatever somebody asks for or says."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: sa.Dialect) -> str | None:
+        return value if value is None else storable(value)
+
 
 metadata: Final = sa.MetaData(
     naming_convention={"pk": "pk_%(table_name)s", "fk": "fk_%(table_name)s_%(column_0_name)s"}
@@ -18,9 +37,9 @@ log: Final = sa.Table(
     "log",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("did", sa.Text, nullable=False, unique=True),
-    sa.Column("base", sa.Text, nullable=False),
-    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("did", Text, nullable=False, unique=True),
+    sa.Column("base", Text, nullable=False),
+    sa.Column("name", Text, nullable=False),
     sa.Column("own", sa.Boolean, nullable=False),
     # Entries kept; their frontier lets the next append go on without reading any of them.
     sa.Column("size", sa.BigInteger, nullable=False, server_default="0"),
@@ -28,9 +47,9 @@ log: Final = sa.Table(
     # Entries whose root equalled a checkpoint of the log's owner: only these are visible.
     sa.Column("verified_size", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("verified_frontier", sa.LargeBinary, nullable=False),
-    sa.Column("published", sa.Text, nullable=False, server_default=""),
-    sa.Column("fingerprint", sa.Text, nullable=False, server_default=""),
-    sa.Column("checkpoint", sa.Text, nullable=False, server_default=""),
+    sa.Column("published", Text, nullable=False, server_default=""),
+    sa.Column("fingerprint", Text, nullable=False, server_default=""),
+    sa.Column("checkpoint", Text, nullable=False, server_default=""),
 )
 
 entry: Final = sa.Table(
@@ -38,15 +57,15 @@ entry: Final = sa.Table(
     metadata,
     sa.Column("log_id", sa.Integer, sa.ForeignKey("log.id"), primary_key=True),
     sa.Column("position", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("record", sa.Text, nullable=False),
-    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("record", Text, nullable=False),
+    sa.Column("kind", Text, nullable=False),
     sa.Column("version", sa.BigInteger, nullable=False),
-    sa.Column("published", sa.Text, nullable=False),
-    sa.Column("body", sa.Text, nullable=False),
-    sa.Column("method", sa.Text, nullable=False),
+    sa.Column("published", Text, nullable=False),
+    sa.Column("body", Text, nullable=False),
+    sa.Column("method", Text, nullable=False),
     sa.Column("signature", sa.LargeBinary, nullable=False),
     sa.Column("leaf", sa.LargeBinary, nullable=False),
-    sa.Column("quarantine", sa.Text, nullable=False, server_default=""),
+    sa.Column("quarantine", Text, nullable=False, server_default=""),
     # Position of the erasure that took the text away; UNEXPLAINED until that has been seen.
     sa.Column("erased_by", sa.BigInteger),
     sa.Index("ix_entry_record", "record", "log_id", "position"),
@@ -65,30 +84,30 @@ peer: Final = sa.Table(
     "peer",
     metadata,
     sa.Column("log_id", sa.Integer, sa.ForeignKey("log.id"), primary_key=True),
-    sa.Column("state", sa.Text, nullable=False, server_default="new"),
-    sa.Column("reason", sa.Text, nullable=False, server_default=""),
-    sa.Column("detail", sa.Text, nullable=False, server_default=""),
-    sa.Column("evidence", sa.Text, nullable=False, server_default=""),
-    sa.Column("since", sa.Text, nullable=False, server_default=""),
-    sa.Column("last_success", sa.Text, nullable=False, server_default=""),
-    sa.Column("last_attempt", sa.Text, nullable=False, server_default=""),
-    sa.Column("next_attempt", sa.Text, nullable=False, server_default=""),
+    sa.Column("state", Text, nullable=False, server_default="new"),
+    sa.Column("reason", Text, nullable=False, server_default=""),
+    sa.Column("detail", Text, nullable=False, server_default=""),
+    sa.Column("evidence", Text, nullable=False, server_default=""),
+    sa.Column("since", Text, nullable=False, server_default=""),
+    sa.Column("last_success", Text, nullable=False, server_default=""),
+    sa.Column("last_attempt", Text, nullable=False, server_default=""),
+    sa.Column("next_attempt", Text, nullable=False, server_default=""),
     sa.Column("failures", sa.Integer, nullable=False, server_default="0"),
     sa.Column("claimed_size", sa.BigInteger, nullable=False, server_default="0"),
-    sa.Column("etag", sa.Text, nullable=False, server_default=""),
+    sa.Column("etag", Text, nullable=False, server_default=""),
     # What a coordinator has agreed to: new keys after lost ones, and erasures up to a position, however many.
-    sa.Column("recovered", sa.Text, nullable=False, server_default=""),
+    sa.Column("recovered", Text, nullable=False, server_default=""),
     sa.Column("erase_until", sa.BigInteger, nullable=False, server_default="0"),
     # The checkpoint a pull is heading for, until it is reached; see ``goals``.
-    sa.Column("target", sa.Text, nullable=False, server_default=""),
+    sa.Column("target", Text, nullable=False, server_default=""),
     # What was taken on a day (UTC), and how many entries were erased on it; an earlier day counts no more.
-    sa.Column("day", sa.Text, nullable=False, server_default=""),
+    sa.Column("day", Text, nullable=False, server_default=""),
     sa.Column("entries", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("bytes", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("erased", sa.BigInteger, nullable=False, server_default="0"),
     # Seconds by which our clock was ahead of the peer's, and when (by ours) that was seen.
     sa.Column("ahead", sa.BigInteger, nullable=False, server_default="0"),
-    sa.Column("heard", sa.Text, nullable=False, server_default=""),
+    sa.Column("heard", Text, nullable=False, server_default=""),
 )
 
 received: Final = sa.Table(
@@ -98,49 +117,49 @@ received: Final = sa.Table(
     # column of ``entry``: the first copy of a large log would have to write each of its entries twice.
     sa.Column("log_id", sa.Integer, sa.ForeignKey("log.id"), primary_key=True),
     sa.Column("start", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("at", Text, nullable=False),
 )
 
 seen: Final = sa.Table(
     "seen",
     metadata,
     # The newest checkpoint of a log that another node says it has verified: both by DID.
-    sa.Column("log", sa.Text, primary_key=True),
-    sa.Column("witness", sa.Text, primary_key=True),
+    sa.Column("log", Text, primary_key=True),
+    sa.Column("witness", Text, primary_key=True),
     sa.Column("size", sa.BigInteger, nullable=False),
-    sa.Column("checkpoint", sa.Text, nullable=False),
-    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("checkpoint", Text, nullable=False),
+    sa.Column("at", Text, nullable=False),
 )
 
 followed: Final = sa.Table(
     "followed",
     metadata,
     # Peers that a coordinator added beside those of the configuration.
-    sa.Column("did", sa.Text, primary_key=True),
-    sa.Column("name", sa.Text, nullable=False, unique=True),
-    sa.Column("url", sa.Text, nullable=False),
-    sa.Column("fingerprint", sa.Text, nullable=False),
-    sa.Column("added", sa.Text, nullable=False),
+    sa.Column("did", Text, primary_key=True),
+    sa.Column("name", Text, nullable=False, unique=True),
+    sa.Column("url", Text, nullable=False),
+    sa.Column("fingerprint", Text, nullable=False),
+    sa.Column("added", Text, nullable=False),
     # When it was confirmed; nothing is pulled before.
-    sa.Column("confirmed", sa.Text, nullable=False, server_default=""),
+    sa.Column("confirmed", Text, nullable=False, server_default=""),
     # A mirror that is asked in its place, for a peer that is gone.
-    sa.Column("via", sa.Text, nullable=False, server_default=""),
+    sa.Column("via", Text, nullable=False, server_default=""),
 )
 
 account: Final = sa.Table(
     "account",
     metadata,
-    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("name", Text, primary_key=True),
     # An Argon2 hash with its parameters; the password itself is nowhere.
-    sa.Column("password", sa.Text, nullable=False),
-    sa.Column("created", sa.Text, nullable=False),
+    sa.Column("password", Text, nullable=False),
+    sa.Column("created", Text, nullable=False),
 )
 
 restricted: Final = sa.Table(
     "restricted",
     metadata,
-    sa.Column("record", sa.Text, primary_key=True),
-    sa.Column("field", sa.Text, primary_key=True),
-    sa.Column("language", sa.Text, primary_key=True),
-    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("record", Text, primary_key=True),
+    sa.Column("field", Text, primary_key=True),
+    sa.Column("language", Text, primary_key=True),
+    sa.Column("text", Text, nullable=False),
 )

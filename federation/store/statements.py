@@ -125,7 +125,7 @@ async def insert(connection: AsyncConnection, log_id: int, start: int, entries: 
             continue
         (body, (created, method, signature)), leaf = entry.verified.signed, entry.verified.leaf
         key = (log_id, position, entry.record, entry.kind, entry.version)
-        rows.append((*key, created, body, method, signature, leaf, entry.quarantine, None))
+        rows.append((*key, created, body, method, signature, leaf, schema.storable(entry.quarantine), None))
     await connection.exec_driver_sql(str(compiled), rows)
 
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -28,6 +29,7 @@ from federation.store.engine import open_engine, reading, scrub, writing
 from federation.store.followed import FollowedPeers
 from federation.store.in_house import InHouse
 from federation.store.inventory import Inventory
+from federation.store.locks import lease
 from federation.store.rows import Day, Log, PeerState, StoredEntry, entry_of, log_of
 from federation.store.witnesses import Witnesses
 
@@ -62,6 +64,10 @@ class Store:
         self.witnesses = Witnesses(engine)
         self.inventory = Inventory(engine)
         self.followed = FollowedPeers(engine)
+
+    def lease(self, name: str, folder: Path) -> AbstractAsyncContextManager[bool]:
+        """Hold a name among all processes of the database; see ``locks``."""
+        return lease(self._engine, name, folder)
 
     # Logs
 

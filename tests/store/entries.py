@@ -1,0 +1,24 @@
+"""Entries for a store: signed, and with nothing in them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from federation.log.trust import Entry
+from federation.records.proof import Signer, sign
+
+DID: Final = "did:web:flanders.example"
+SIGNER: Final = Signer(DID, Ed25519PrivateKey.generate())
+NOW: Final = "2026-11-22T09:00:00Z"
+
+
+def entry(name: str, *, version: int = 1, position: int = 0, created: str = NOW) -> Entry:
+    body = f"<https://flanders.example/records/pilot/{name}> <urn:v> <urn:{version}> .\n"
+    verified = sign(body, SIGNER, created=created)
+    return Entry(position, verified, f"https://flanders.example/records/pilot/{name}", "pilot", version)
+
+
+def checkpoint(size: int, root: bytes, before: str = "") -> str:
+    return f"{size} {root.hex()}"
