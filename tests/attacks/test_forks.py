@@ -16,6 +16,7 @@ from federation.log import forks
 from federation.web.keys import READY
 from tests.attacks.invariants import assert_sound
 from tests.conftest import pilot
+from tests.databases import in_files
 
 
 async def test_a4_a_peer_restored_from_a_backup_is_regressed_and_active_once_it_has_grown_again(start_node, peer):
@@ -187,6 +188,7 @@ async def forked(start_node):
     return flanders, denmark
 
 
+@in_files
 async def test_a19_a_node_whose_own_log_is_forked_stops_writing_until_a_person_decides(forked, start_node):
     flanders, denmark = forked
     with pytest.raises(ReadOnly, match="procirc resume --accept-fork"):
@@ -211,6 +213,7 @@ async def test_a19_a_node_whose_own_log_is_forked_stops_writing_until_a_person_d
     await assert_sound(flanders)
 
 
+@in_files
 async def test_a19_the_proof_of_the_own_fork_is_kept_and_anybody_can_check_it(forked):
     flanders, _ = forked
     proof = flanders.config.data / "own-fork.json"
@@ -221,6 +224,7 @@ async def test_a19_the_proof_of_the_own_fork_is_kept_and_anybody_can_check_it(fo
     assert forks.checked(json.loads(kept.read_text())).log == flanders.node.log.did
 
 
+@in_files
 async def test_a19_once_decided_the_other_history_stops_the_node_no_more_but_a_third_one_does(forked):
     flanders, denmark = forked
     await flanders.node.recovery.accept_fork()

@@ -31,6 +31,7 @@ from federation.web.keys import READY
 from federation.workers import Tools
 from tests.attacks.invariants import assert_sound
 from tests.conftest import pilot
+from tests.databases import in_files
 
 
 @pytest.fixture
@@ -59,6 +60,7 @@ def full_disk() -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
+@in_files
 async def test_a23_a_disk_that_fills_up_in_a_pull_is_our_fault_and_the_pull_goes_on_later(node, peer):
     names = [f"mill-{number}" for number in range(300)]
     peer.publish(*names)
@@ -287,6 +289,7 @@ FORGETTING = {
 }
 
 
+@in_files
 @pytest.mark.parametrize("what", FORGETTING)
 async def test_a33_a_node_whose_store_forgets_is_not_ready_and_its_peers_forget_nothing(start_node, what):
     flanders = await start_node("flanders")
@@ -312,6 +315,7 @@ LOST = {
 }
 
 
+@in_files
 @pytest.mark.parametrize("what", LOST)
 async def test_a33_a_node_that_lost_entries_of_its_own_does_not_publish_before_its_peers_gave_them_back(
     start_node, what
@@ -343,6 +347,7 @@ async def test_a33_a_node_that_lost_entries_of_its_own_does_not_publish_before_i
         await assert_sound(each)
 
 
+@in_files
 async def test_a33_entries_that_are_left_stay_where_no_peer_holds_all(start_node):
     flanders = await start_node("flanders")
     denmark = await start_node("denmark", peers=[flanders.base])
