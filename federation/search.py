@@ -7,6 +7,7 @@ which it did and how the record names it.
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,10 +21,11 @@ from federation.index import query as queries
 from federation.index import ranking
 from federation.index.concepts import Concepts, is_meaning
 from federation.index.documents import ROLES, displayed, facet_field
-from federation.index.explanation import Because, Explainer, Segment
+from federation.index.explanation import Because, Explainer
 from federation.index.facets import Facets, FacetValue, total
 from federation.index.glossary import Glossary
 from federation.index.languages import WORD, folded_words
+from federation.index.marking import Segment
 from federation.index.query import Scope
 from federation.index.reading import MAX_TEXT, Asked, Understanding, Unit, corrected, restored
 from federation.index.seen import SeenWords
@@ -127,6 +129,7 @@ class Search:
         """``region`` gives the names of a region, by language, for the short name of its node; ``year`` the current."""
         self._year = year
         self._index = index
+        self._beside = ThreadPoolExecutor(os.cpu_count(), "counts")
         vocabulary = index.concepts.vocabulary
         self._facets = Facets(vocabulary, index.schema, region)
         self.facets = self._facets.names
@@ -142,18 +145,15 @@ class Search:
     def _search(self, request: Request) -> Found:
         started = time.perf_counter()
         plan = self._plan(request, strict=True)
-        # tantivy works without Python's lock, so hits and counts are really made side by side.
-        with ThreadPoolExecutor(1) as beside:
-            counting = beside.submit(self._counts, plan)
+        result = self._ranked(plan)
+        exact = total(result)
+        if plan.strict and not self._suffices(plan, exact):
+            plan = self._plan(request, strict=False)
             result = self._ranked(plan)
-            exact = total(result)
-            if plan.strict and not self._suffices(plan, exact):
-                counting.cancel()
-                plan = self._plan(request, strict=False)
-                counting = beside.submit(self._counts, plan)
-                result = self._ranked(plan)
-            hits = tuple(self._hits(plan, result))
-            counts = counting.result()
+        # tantivy works without Python's lock, so counts are made while hits are explained.
+        counting = self._beside.submit(self._counts, plan)
+        hits = tuple(self._hits(plan, result))
+        counts = counting.result()
         return Found(
             total=total(result),
             hits=hits,

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table as Grid
 
 from federation.errors import Fault, FederationError
-from federation.index.explanation import plain_text
+from federation.index.marking import plain_text
 from federation.publish import Outcome
 from federation.records.draft import Draft
 from federation.records.values import Naming

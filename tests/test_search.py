@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from federation import node as nodes
 from federation.errors import Unavailable
-from federation.index.explanation import Segment, marked_html, plain_text
 from federation.index.lexicon import BASE
+from federation.index.marking import Segment, marked_html, plain_text
 from federation.records.draft import Draft
 from federation.records.kinds import LANGUAGES
 from federation.search import Found, Hit, Request, Search

@@ -6,21 +6,18 @@ compared them, and concepts as the document carries them.
 
 from __future__ import annotations
 
-import html
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, NamedTuple
 
 from federation.index.concepts import LONGEST
 from federation.index.documents import ROLES
 from federation.index.glossary import NOTHING, Glossary
 from federation.index.languages import WORD, analysed_as, is_stop_word
+from federation.index.marking import Shown, Span, segments, snippet, standing
 from federation.index.reading import Unit
 from federation.index.seen import SeenWords, Sought
 from federation.records.kinds import in_language
-
-SNIPPET: Final = 260
-"""Characters of a snippet, about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +48,37 @@ class Because:
         return {key: value for key, value in pairs.items() if value}
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """A piece of a snippet or title; ``hit`` where it matched."""
-
-    text: str
-    hit: bool
-
-
-Shown = tuple[str, tuple[Segment, ...]]
-"""A text with what matched in it, and its language."""
-Span = tuple[int, int]
 _Place = tuple[int, int]
 """The number of a unit (those within others included), and of a word in it."""
+
+
+class _Numbered(NamedTuple):
+    """A unit as hits are compared with it: its number, the words of it that tell, what it names, what it is made of."""
+
+    number: int
+    unit: Unit
+    members: Sequence[int]
+    concepts: tuple[str, ...]
+    inner: tuple[_Numbered, ...]
+
+    @property
+    def alone(self) -> bool:
+        return len(self.unit.words) == 1
+
+
+class _Meaning(NamedTuple):
+    """What a word of a text is to a search, wherever it stands."""
+
+    stem: str
+    places: Sequence[_Place]
+    """Where the query has it."""
+    concepts: Sequence[str]
+    parts: Sequence[int]
+    """The units that are a part of it."""
+    telling: Sequence[tuple[str, tuple[str, ...]]]
+    """The meanings that it says with others, by the terms of the regions."""
+    phrases: Sequence[tuple[list[str], str]]
+    """The names of several words that begin with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,39 +118,45 @@ class Explainer:
     ) -> None:
         """``names`` are those that several units together look like: they explain what nothing else does."""
         self._glossary = glossary
-        self._units = units
-        self._names = names
         self._language = language
         self._seen = seen
         self._concepts = seen.concepts
         self._rules = analysed_as(language)
-        self._every = list(_every((*units, *names)))
-        self._number = {id(unit): number for number, unit in enumerate(self._every)}
-        """By identity: to hash a unit is to hash all its words."""
-        asked = {iri for unit in self._every for iri in unit.concepts}
+        self._every: list[_Numbered] = []
+        self._units = [self._numbered(unit) for unit in units]
+        self._names = [self._numbered(unit) for unit in names]
+        asked = {iri for each in self._every for iri in each.concepts}
         self._narrower = {iri: self._concepts.narrower(iri) for iri in asked}
         self._wanted = asked.union(*self._narrower.values())
         self._stems: dict[str, list[_Place]] = {}
         self._folded: dict[str, list[_Place]] = {}
-        for number, unit in enumerate(self._every):
-            for member in _told_by(unit, language):
-                word = unit.words[member]
+        for each in self._every:
+            for member in each.members:
+                word, place = each.unit.words[member], (each.number, member)
                 for form in (*word.folded, *(near for near, _ in word.near)):
-                    self._folded.setdefault(form, []).append((number, member))
+                    self._folded.setdefault(form, []).append(place)
                 for form in word.stems:
-                    self._stems.setdefault(form, []).append((number, member))
+                    self._stems.setdefault(form, []).append(place)
+        self._alone = {each.number for each in self._every if each.alone}
         self._phrases: dict[str, dict[str, list[tuple[list[str], str]]]] = {}
         self._by_terms: dict[str, dict[str, list[tuple[str, tuple[str, ...]]]]] = {}
         self._sought: dict[str, tuple[Sought, set[str]]] = {}
+        self._meanings: dict[tuple[str, str], _Meaning] = {}
+
+    def _numbered(self, unit: Unit) -> _Numbered:
+        inner = tuple(self._numbered(each) for each in unit.inner)
+        made = _Numbered(len(self._every), unit, _told_by(unit, self._language), unit.concepts, inner)
+        self._every.append(made)
+        return made
 
     def explain(self, display: Mapping[str, Any]) -> Explained:
         """A hit's title and the best piece of its text, with what matched, and a reason for every unit that does."""
         found = self._read(display)
         because: list[Because] = []
-        for unit in self._units:
-            because += [each for each in self._reasons(unit, found, display) if each not in because]
-        for unit in () if because else self._names:
-            because += self._reasons(unit, found, display)[:1]
+        for asked in self._units:
+            because += [each for each in self._reasons(asked, found, display) if each not in because]
+        for asked in () if because else self._names:
+            because += self._reasons(asked, found, display)[:1]
         shown = self._shown_language(display, found)
         title_language, title = in_language(display["title"], shown)
         text_language, text = in_language(display["text"], shown)
@@ -143,18 +164,17 @@ class Explainer:
         piece = snippet(text, self._spans(text, display, text_language, found))
         return Explained((title_language, marked), (text_language, piece), tuple(because))
 
-    def _reasons(self, unit: Unit, found: _Found, display: Mapping[str, Any]) -> list[Because]:
+    def _reasons(self, asked: _Numbered, found: _Found, display: Mapping[str, Any]) -> list[Because]:
         """Why a unit matches: by its words or a concept, else by what it is made of."""
-        number = self._number[id(unit)]
-        reason = self._by_words(unit, found.words.get(number, {}))
+        reason = self._by_words(asked, found)
         # A word in the reader's own language needs no concept to explain it.
         if reason is None or analysed_as(reason.language) != self._rules:
-            reason = self._by_concept(unit, found, display) or reason
-        if reason is None and number in found.parts:
-            reason = Because("part", unit.surface, *found.parts[number])
+            reason = self._by_concept(asked, found, display) or reason
+        if reason is None and asked.number in found.parts:
+            reason = Because("part", asked.unit.surface, *found.parts[asked.number])
         if reason is not None:
             return [reason]
-        return [each for inner in unit.inner for each in self._reasons(inner, found, display)]
+        return [each for inner in asked.inner for each in self._reasons(inner, found, display)]
 
     # What the texts say
 
@@ -163,14 +183,10 @@ class Explainer:
         found = _Found()
         # The reader's language first: where it says enough, nobody looks at what else there is.
         for tag in sorted({**display["title"], **display["text"]}, key=lambda tag: tag != self._language):
-            if all(self._is_told(unit, found, display) for unit in self._units):
+            if all(_is_told(asked, found) for asked in self._units):
                 break
             self._read_in(tag, display, found)
         return found
-
-    def _is_told(self, unit: Unit, found: _Found, display: Mapping[str, Any]) -> bool:
-        words = len(found.words.get(self._number[id(unit)], ()))
-        return (0 < len(unit.words) <= words) or any(iri in found.concepts for iri in unit.concepts)
 
     def _read_in(self, tag: str, display: Mapping[str, Any], found: _Found) -> None:
         found.read.add(tag)
@@ -182,7 +198,7 @@ class Explainer:
             there = set(words)
             keen.update(word for word, form in self._seen.fresh(there, rules) if sought.means(form))
             for word in sorted(there & keen, key=words.index):
-                self._note(word, words, tag, found)
+                self._note(word, self._meaning(word, rules), words, tag, found)
 
     def _looked_for(self, rules: str) -> tuple[Sought, set[str]]:
         """What to look for in texts that follow the rules of a language, and the words that are it."""
@@ -190,38 +206,49 @@ class Explainer:
         if known is None:
             own, beginning = rules == self._rules, {*self._beginning(rules), *self._telling(rules)}
             stems = {*self._stems, *beginning} if own else beginning
-            parts = {form for form, places in self._stems.items() if own and any(map(self._alone, places))}
+            parts = {form for form, places in self._stems.items() if own and self._within(places)}
             sought = Sought(set(self._folded), stems, parts, self._wanted)
             known = self._sought[rules] = sought, self._seen.sought(sought, rules)
         return known
 
-    def _alone(self, place: _Place) -> bool:
-        return len(self._every[place[0]].words) == 1
+    def _within(self, places: Iterable[_Place]) -> list[int]:
+        """The units of one word among some places: only these are looked for within other words."""
+        return [number for number, _ in places if number in self._alone]
 
-    def _note(self, word: str, words: Sequence[str], tag: str, found: _Found) -> None:
-        """Note what a word of a text means to the search."""
-        rules = analysed_as(tag)
-        form, said = self._concepts.form(word, rules), found.said.setdefault(tag, {})
-        stems: Mapping[str, list[_Place]] = self._stems if rules == self._rules else {}
-        for number, member in stems.get(form.stem) or self._folded.get(form.folded) or ():
+    def _meaning(self, word: str, rules: str) -> _Meaning:
+        known = self._meanings.get((rules, word))
+        if known is None:
+            form = self._concepts.form(word, rules)
+            stems: Mapping[str, list[_Place]] = self._stems if rules == self._rules else {}
+            known = self._meanings[rules, word] = _Meaning(
+                form.stem,
+                stems.get(form.stem) or self._folded.get(form.folded) or (),
+                tuple(self._wanted.intersection(form.named)),
+                [number for part in form.parts for number in self._within(stems.get(part, ()))],
+                self._telling(rules).get(form.stem, ()),
+                self._beginning(rules).get(form.stem, ()),
+            )
+        return known
+
+    def _note(self, word: str, meaning: _Meaning, words: Sequence[str], tag: str, found: _Found) -> None:
+        """Note what a word of a text says of the search."""
+        said = found.said.setdefault(tag, {})
+        if meaning.places or meaning.concepts or meaning.parts or meaning.telling:
+            said[word] = None
+        for number, member in meaning.places:
             found.words.setdefault(number, {}).setdefault(member, (word, tag))
-            said[word] = None
-        for iri in self._wanted.intersection(form.named):
+        for iri in meaning.concepts:
             found.concepts.setdefault(iri, (word, tag))
-            said[word] = None
-        for place in (place for part in form.parts for place in stems.get(part, ()) if self._alone(place)):
-            found.parts.setdefault(place[0], (word, tag))
-            said[word] = None
-        for iri, telling in self._telling(rules).get(form.stem, ()):
+        for number in meaning.parts:
+            found.parts.setdefault(number, (word, tag))
+        for iri, telling in meaning.telling:
             there = found.ways.setdefault((iri, telling), {})
-            there.setdefault(form.stem, word)
+            there.setdefault(meaning.stem, word)
             if len(there) == len(set(telling)) and iri not in found.concepts:
                 found.concepts[iri] = " ".join(there.values()), tag
-            said[word] = None
-        phrases = self._beginning(rules).get(form.stem, ())
-        for at in [at for at, each in enumerate(words) if each == word] if phrases else ():
+        for at in [at for at, each in enumerate(words) if each == word] if meaning.phrases else ():
             following = [each.stem for each in self._concepts.forms(words[at : at + LONGEST], tag)]
-            for phrase, iri in phrases:
+            for phrase, iri in meaning.phrases:
                 if iri not in found.concepts and following[: len(phrase)] == phrase:
                     whole = " ".join(words[at : at + len(phrase)])
                     found.concepts[iri] = whole, tag
@@ -253,25 +280,26 @@ class Explainer:
 
     # Reasons
 
-    def _by_words(self, unit: Unit, matched: Mapping[int, tuple[str, str]]) -> Because | None:
-        members = _told_by(unit, self._language)
-        if not unit.words or len(matched) < len(members):
+    @staticmethod
+    def _by_words(asked: _Numbered, found: _Found) -> Because | None:
+        matched = found.words.get(asked.number, {})
+        if not asked.members or len(matched) < len(asked.members):
             return None  # of a phrase all words must be there
-        there = [matched[member] for member in members]
-        return Because("word", unit.surface, " ".join(word for word, _ in there), there[0][1])
+        there = [matched[member] for member in asked.members]
+        return Because("word", asked.unit.surface, " ".join(word for word, _ in there), there[0][1])
 
-    def _by_concept(self, unit: Unit, found: _Found, display: Mapping[str, Any]) -> Because | None:
-        tagged = display["tagged"]
-        for iri in unit.concepts:
+    def _by_concept(self, asked: _Numbered, found: _Found, display: Mapping[str, Any]) -> Because | None:
+        tagged, said = display["tagged"], asked.unit.surface
+        for iri in asked.concepts:
             if iri in found.concepts:
                 surface, tag = found.concepts[iri]
-                return Because("named", unit.surface, surface, tag, iri, self._label(iri))
-        for iri in unit.concepts:
+                return Because("named", said, surface, tag, iri, self._label(iri))
+        for iri in asked.concepts:
             if iri in tagged:
-                return Because("concept", unit.surface, "", "", iri, self._label(iri))
-        for iri in unit.concepts:
+                return Because("concept", said, "", "", iri, self._label(iri))
+        for iri in asked.concepts:
             if not self._narrower[iri].isdisjoint(tagged) or not self._narrower[iri].isdisjoint(found.concepts):
-                return Because("narrower", unit.surface, "", "", iri, self._label(iri))
+                return Because("narrower", said, "", "", iri, self._label(iri))
         return None
 
     def _label(self, iri: str) -> str:
@@ -290,86 +318,16 @@ class Explainer:
         """Where a shown text says what matched."""
         if self._units and tag not in found.read:
             self._read_in(tag, display, found)
-        spans = (span for said in found.said.get(tag, ()) for span in _standing(said.split(" "), text))
+        spans = (span for said in found.said.get(tag, ()) for span in standing(said.split(" "), text))
         return sorted(spans, key=lambda span: (span[0], -span[1]))
 
 
-def _standing(words: Sequence[str], text: str) -> Iterator[Span]:
-    """Where some words stand one after the other in a text."""
-    first, at = words[0], text.find(words[0])
-    while at >= 0:
-        stop = at + len(first)
-        if not (text[at - 1 : at].isalnum() or text[stop : stop + 1].isalnum()):
-            end = stop if len(words) == 1 else _followed(words[1:], text, stop)
-            if end:
-                yield at, end
-        at = text.find(first, stop)
-
-
-def _followed(words: Sequence[str], text: str, at: int) -> int:
-    """Where the last of some words ends that come next in a text; 0 where others do."""
-    matches = WORD.finditer(text, at)
-    for word, match in zip(words, matches, strict=False):
-        if match[0] != word:
-            return 0
-        at = match.end()
-    return at
+def _is_told(asked: _Numbered, found: _Found) -> bool:
+    words, wanted = found.words.get(asked.number, ()), len(asked.unit.words)
+    return 0 < wanted <= len(words) or any(iri in found.concepts for iri in asked.concepts)
 
 
 def _told_by(unit: Unit, language: str) -> list[int]:
     """The words of a unit that are no stop words; all, where there are no others."""
     members = range(len(unit.words))
     return [each for each in members if not is_stop_word(unit.words[each].surface, language)] or list(members)
-
-
-def _every(units: Iterable[Unit]) -> Iterator[Unit]:
-    for unit in units:
-        yield unit
-        yield from _every(unit.inner)
-
-
-def segments(text: str, spans: Iterable[Span]) -> tuple[Segment, ...]:
-    """A text cut where its matches begin and end, which are in order; of overlapping ones the first counts."""
-    pieces: list[Segment] = []
-    at = 0
-    for start, end in spans:
-        if start < at:
-            continue
-        if start > at:
-            pieces.append(Segment(text[at:start], False))
-        pieces.append(Segment(text[start:end], True))
-        at = end
-    if at < len(text):
-        pieces.append(Segment(text[at:], False))
-    return tuple(pieces)
-
-
-def snippet(text: str, spans: Sequence[Span]) -> tuple[Segment, ...]:
-    """About 260 characters around the place with most matches, cut between words."""
-    flat = text.replace("\n", " ")
-    if len(flat) <= SNIPPET:
-        return segments(flat, spans)
-    starts = sorted(start for start, _ in spans) or [0]
-    best = max(starts, key=lambda start: sum(start <= other < start + SNIPPET - 40 for other in starts))
-    begin = 0 if best < 60 else flat.rfind(" ", 0, best - 30) + 1
-    end = len(flat) if begin + SNIPPET >= len(flat) else flat.rfind(" ", begin, begin + SNIPPET)
-    if end <= begin:
-        end = begin + SNIPPET  # a text without spaces
-    inside = [(start - begin, stop - begin) for start, stop in spans if begin <= start and stop <= end]
-    pieces = list(segments(flat[begin:end], inside))
-    if begin:
-        pieces.insert(0, Segment("… ", False))
-    if end < len(flat):
-        pieces.append(Segment(" …", False))
-    return tuple(pieces)
-
-
-def marked_html(segments: Iterable[Segment]) -> str:
-    """A snippet as HTML: everything escaped, matches in ``<mark>``."""
-    return "".join(
-        f"<mark>{html.escape(each.text)}</mark>" if each.hit else html.escape(each.text) for each in segments
-    )
-
-
-def plain_text(segments: Iterable[Segment]) -> str:
-    return "".join(each.text for each in segments)

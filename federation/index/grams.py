@@ -75,9 +75,11 @@ class Alike:
     def _common(self, own: set[str]) -> np.ndarray[Any, np.dtype[np.intp]]:
         """How many of some runs of letters each text has, as far as the texts that have any."""
         with self._lock:
-            # A copy: an array that something still looks into cannot grow.
-            holding = [np.array(self._holding[gram], dtype=np.int32) for gram in own if gram in self._holding]
-        return np.bincount(np.concatenate(holding)) if holding else np.zeros(0, dtype=np.intp)
+            # Looked into only as long as nothing is added: an array that is looked into cannot grow.
+            holding = [np.frombuffer(self._holding[gram], dtype=np.int32) for gram in own if gram in self._holding]
+            every = np.concatenate(holding) if holding else None
+            del holding
+        return np.zeros(0, dtype=np.intp) if every is None else np.bincount(every)
 
     def like(self, text: str, *, least: float, most: int) -> list[tuple[str, float]]:
         """The texts that share most with one: 2·common / (sum of both), from ``least`` on, best first."""
@@ -85,7 +87,8 @@ class Alike:
         common = self._common(own)
         # A text has no fewer runs than it shares: with fewer in common than this it cannot be alike enough.
         near = np.flatnonzero(common >= least * len(own) / (2 - least))
-        sizes = np.array([self._sizes[at] for at in near], dtype=np.int32)
+        with self._lock:
+            sizes = np.frombuffer(self._sizes, dtype=np.int32)[near]
         shares = 2 * common[near] / (sizes + len(own))
         ordered = np.lexsort((near, -shares))[:most]
         return [(self.texts[near[at]], float(shares[at])) for at in ordered if shares[at] >= least]

@@ -80,6 +80,7 @@ class Word(NamedTuple):
     """The stems of its parts, for a compound that was taken apart."""
 
 
+@lru_cache(1 << 10)
 def analysed_as(language: str) -> str:
     """The language whose rules a text follows: nynorsk follows bokmål, unknown ones none."""
     known = _SAME.get(language, language.partition("-")[0])

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from federation.communities import EVENTS, EVERYTHING, LESSONS, Community, Filters
 from federation.errors import NotFound
-from federation.index.explanation import plain_text
+from federation.index.marking import plain_text
 from federation.records.canonical import PC
 from federation.records.kinds import Texts, Vocabulary, in_language
 from federation.search import Hit

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from aiohttp import web
 
 from federation.errors import Gone, NotFound
-from federation.index.explanation import plain_text
+from federation.index.marking import plain_text
 from federation.log.effects import ENDINGS, ERASURE
 from federation.records import jsonld
 from federation.records.canonical import PC, Literal, Term, nodes_of, read

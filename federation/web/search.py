@@ -10,8 +10,8 @@ from typing import Any, Final
 import orjson
 from aiohttp import web
 
-from federation.index.explanation import marked_html, plain_text
 from federation.index.facets import FacetValue
+from federation.index.marking import marked_html, plain_text
 from federation.records.kinds import Vocabulary, in_language
 from federation.search import MAX_OFFSET, Found, Hit, Request
 from federation.web import asked as parameters
