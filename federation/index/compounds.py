@@ -33,7 +33,6 @@ class Splitter:
         """``known`` gives folded words by language."""
         self._known = known
         self._lengths = {tag: _lengths(words) for tag, words in known.items()}
-        self._done: dict[tuple[str, str], tuple[str, ...]] = {}
 
     def knows(self, word: str, language: str) -> bool:
         """Whether a folded word is one of the known ones."""
@@ -43,14 +42,6 @@ class Splitter:
         """The parts of a folded word, in order; empty for a word that is no compound of known ones."""
         if language not in LINKS or not 2 * SHORTEST < len(word) <= _LONGEST or not word.isalpha():
             return ()
-        key = (word, language)
-        if key not in self._done:
-            if len(self._done) > 1 << 17:
-                self._done.clear()
-            self._done[key] = self._split(word, language)
-        return self._done[key]
-
-    def _split(self, word: str, language: str) -> tuple[str, ...]:
         known, lengths, size = self._known[language], self._lengths[language], len(word)
         last = size - SHORTEST
         # best[i]: the best way to cover the first i letters, as (parts, -shortest), and the parts themselves.

@@ -90,6 +90,8 @@ def analysed_as(language: str) -> str:
 @lru_cache(1 << 16)
 def fold(word: str) -> str:
     """A word without case and diacritics."""
+    if word.isascii():
+        return word.lower()
     lowered = word.casefold().translate(_LETTERS)
     if lowered.isascii():
         return lowered
@@ -98,15 +100,14 @@ def fold(word: str) -> str:
     return plain.casefold().translate(_LETTERS)
 
 
-_own = threading.local()
+class _Own(threading.local):
+    """The stemmers of a thread: PyStemmer's objects keep state between calls."""
+
+    def __init__(self) -> None:
+        self.stemmers = {algorithm: Stemmer.Stemmer(algorithm, 0) for algorithm in _ALGORITHMS.values()}
 
 
-def _stemmer(algorithm: str) -> Stemmer.Stemmer:
-    # PyStemmer's objects keep state between calls, so every thread has its own.
-    made = _own.__dict__.setdefault("stemmers", {})
-    if algorithm not in made:
-        made[algorithm] = Stemmer.Stemmer(algorithm, 0)
-    return made[algorithm]
+_own = _Own()
 
 
 @lru_cache(1 << 17)
@@ -115,8 +116,8 @@ def stem(word: str, language: str) -> str:
     algorithm = _ALGORITHMS.get(language)
     if algorithm is None:
         return fold(word)
-    lowered = unicodedata.normalize("NFC", word.lower())
-    return fold(_stemmer(algorithm).stemWord(lowered))
+    lowered = word.lower() if word.isascii() else unicodedata.normalize("NFC", word.lower())
+    return fold(_own.stemmers[algorithm].stemWord(lowered))
 
 
 def words(text: str, language: str) -> Iterator[Word]:
