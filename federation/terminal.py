@@ -163,11 +163,16 @@ def show_hits(found: Found, as_json: bool) -> None:
             }
             for hit in found.hits
         ]
-        print_json({"total": found.total, "items": items, "took_ms": found.took_ms})
+        told = {"total": found.total, "exact": found.exact, "items": items, "suggestion": found.suggestion}
+        print_json({**told, "took_ms": found.took_ms})
         return
+    if found.suggestion:
+        out.print(f"Did you mean: [bold]{escape(found.suggestion)}[/]", highlight=False)
     if not found.total:
         out.print("Nothing found. Try fewer or more general words.")
         return
+    if not found.exact:
+        out.print("No record has all of what you asked for; these come nearest.")
     for number, hit in enumerate(found.hits, 1):
         why = "; ".join(
             f"{b.word} = {b.match} ({b.language})" if b.match else f"{b.word} → {b.label}" for b in hit.because

@@ -516,6 +516,17 @@ def test_a_search_says_what_it_found_and_why(procirc: Run, toml: Path):
     assert "kantoormeubilair → Kantoormeubilair" in ran.said
 
 
+def test_a_search_that_only_comes_near_says_so(procirc: Run, toml: Path):
+    words = ("search", "kantoormeubilair in qqqqzzzz", "--lang", "nl", "--config", toml)
+    assert "No record has all of what you asked for" in procirc(*words).said
+    assert (procirc(*words, "--json").json["total"], procirc(*words, "--json").json["exact"]) == (1, 0)
+    assert "come nearest" not in procirc("search", "kantoormeubilair", "--lang", "nl", "--config", toml).said
+
+
+def test_a_mistyped_search_is_told_what_was_perhaps_meant(procirc: Run, toml: Path):
+    assert "Did you mean: molen" in procirc("search", "moelen", "--lang", "nl", "--config", toml).said
+
+
 def test_a_search_can_be_narrowed_and_read_by_a_program(procirc: Run, toml: Path):
     where = ("--where", "kind=pilot", "-w", "sector=furniture-office")
     answer = procirc("search", "molen", "--lang", "nl", *where, "--config", toml, "--json").json

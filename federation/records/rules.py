@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Final
 
 from federation.records.canonical import DCT, PC, XSD, Literal
+from federation.records.codelists import SKOS
 from federation.records.figures import SOSA
 from federation.records.kinds import Vocabulary
 from federation.records.record import Record, address_of
@@ -150,12 +151,17 @@ def sandbox_complete(record: Record, node: str) -> Iterator[str]:
         yield from _missing(record, node, PC + "supplier", PC + "mvp")
 
 
+def correction_of_what(record: Record, node: str) -> Iterator[str]:
+    if record.one(PC + "notLabel", node) is not None:
+        yield from _missing(record, node, SKOS + "exactMatch")
+
+
 RULES: Final[Mapping[str, Check]] = {
     each.__name__.replace("_", "-"): each
     for each in (
         figure_or_reason, method_of_figure, share_of_what, target_until, promise_of_what, condition_to_adapt,
         legal_answer_complete, closing_day, number_as_figure, same_as_own, translation_of_other, period_in_order,
-        sandbox_complete,
+        sandbox_complete, correction_of_what,
     )
 }  # fmt: skip
 """Every rule by its name in the vocabulary."""

@@ -61,6 +61,8 @@ CASES = [
      {"passage": [{"slug": "p2", "phase": "P2", "start": "2021", "end": "2022"}]}),
     ("sandbox-complete", "pilot", PILOT | {"pilotKind": "sandbox-experiment"},
      {"supplier": "acme", "mvp": {"nl": "Een sensor."}}),
+    ("correction-of-what", "term", {"notLabel": {"nl": ["bank"]}},
+     {"exactMatch": "https://w3id.org/procirc/sector/furniture-office"}),
 ]  # fmt: skip
 
 
