@@ -24,6 +24,11 @@ def grams(text: str) -> set[str]:
     return {padded[at : at + _SIZE] for at in range(max(1, len(padded) - _SIZE + 1))}
 
 
+def _ends(text: str) -> int:
+    """The first letter of a text and its last, as one number."""
+    return ord(text[0]) << 32 | ord(text[-1]) if text else 0
+
+
 class Alike:
     """Folded texts, ready to be asked for those most like another one. Safe to use from several threads."""
 
@@ -31,6 +36,8 @@ class Alike:
         self.texts: list[str] = []
         self.known: set[str] = set()
         self._sizes = array("i")
+        self._letters = array("i")
+        self._ends = array("q")
         self._holding: dict[str, array[int]] = {}
         self._lock = threading.Lock()
         self.add(texts)
@@ -50,6 +57,8 @@ class Alike:
                 for gram in own:
                     self._holding.setdefault(gram, array("i")).append(len(self.texts))
                 self._sizes.append(len(own))
+                self._letters.append(len(text))
+                self._ends.append(_ends(text))
                 self.texts.append(text)
                 added.append(text)
         return added
@@ -60,16 +69,22 @@ class Alike:
         Letters that were left out, doubled, exchanged or hit by mistake: one, or two in a long word. One wrong
         letter of nine breaks half of the runs by which ``like`` compares.
         """
-        own, size = grams(text), len(text)
+        size = len(text)
         wrong = 1 if size < _LONG else 2
-        # An exchange of two letters breaks one run more than there are letters in a run.
-        common = self._common(own)
-        near = np.flatnonzero(common >= max(_SHARED, len(own) - wrong * (_SIZE + 1)))
-        alike = [other for other in (self.texts[at] for at in near) if abs(len(other) - size) <= wrong]
+        with self._lock:
+            longer = np.frombuffer(self._letters, dtype=np.int32) - size
+            ends = np.frombuffer(self._ends, dtype=np.int64) ^ _ends(text)
+        # Nobody mistypes both the first letter and the last. Of few letters a mistake breaks nearly every run.
+        near = (np.abs(longer) <= wrong) & ((ends >> 32 == 0) | (ends & 0xFFFFFFFF == 0))
+        if wrong > 1:
+            common = self._common(grams(text))
+            near[: len(common)] &= common >= _SHARED
+            near[len(common) :] = False
+        alike = [self.texts[at] for at in np.flatnonzero(near)]
         found = process.extract(
             text, alike, scorer=DamerauLevenshtein.distance, processor=None, score_cutoff=wrong, limit=most
         )
-        shares = ((other, 1 - distance / max(size, len(other))) for other, distance, _ in found)
+        shares = ((other, 1 - distance / max(size, len(other), 1)) for other, distance, _ in found)
         return sorted(shares, key=lambda pair: (-pair[1], pair[0]))
 
     def _common(self, own: set[str]) -> np.ndarray[Any, np.dtype[np.intp]]:

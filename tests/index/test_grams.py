@@ -104,6 +104,11 @@ def test_a_text_is_meant_by_one_with_a_letter_left_out_doubled_exchanged_or_hit_
     assert (found, share > 0.87) == ("furniture", True)
 
 
+@pytest.mark.parametrize("typed", ["moelen", "mlen", "molne", "nolen", "molem", "mollen"])
+def test_a_short_text_is_meant_although_hardly_any_of_its_runs_are_left(typed: str):
+    assert Alike(["molen", "samen", "canal"]).meant(typed, most=6)[0][0] == "molen"
+
+
 @given(TEXTS, st.lists(TEXTS, max_size=20))
 def test_what_may_be_meant_has_two_wrong_letters_at_most_the_best_first(text: str, texts: list[str]):
     found = Alike(texts).meant(text, most=5)
