@@ -96,6 +96,12 @@ def test_words_that_only_look_like_one_that_nobody_has_are_not_sure(library):
     assert (found.total, found.exact) == (1, 0)
 
 
+def test_of_a_long_query_only_what_each_word_surely_means_is_looked_for(library):
+    search = library(titled("said", "Qwertz asdfgh yxcvbn"), titled("alike", "Qwertzu asdfghj yxcvbnm"))
+    assert slugs(asking(search, "qwertz asdfgh yxcvbn")) == ["alike", "said"]
+    assert slugs(asking(search, "qwertz asdfgh yxcvbn " + "zuiop hjklo bnmqw tgbrf")) == ["said"]
+
+
 def test_a_concept_that_is_named_is_sure(library):
     found = asking(library(titled("desks", "Kontorsmöbler")), "kantoormeubilair")
     assert (found.total, found.exact) == (1, 1)

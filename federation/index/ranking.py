@@ -50,6 +50,11 @@ ENOUGH: Final = 500
 """Records that surely have every word or phrase of a query; with fewer, those are found too that may have some."""
 
 
+MANY: Final = 6
+"""Words and phrases of a query beyond which only what each surely means is looked for: together they say enough, and
+all that each may mean besides would be half of the records."""
+
+
 def needed(units: int) -> int:
     """How many words or phrases of a query a record must match: half of them, at least one."""
     return max(1, units // 2)

@@ -20,7 +20,7 @@ from federation.index.languages import ANALYSED, WORD, Word, analysed_as, fold, 
 
 MAX_TEXT: Final = 400
 """Characters of a query that are read; the rest is left out."""
-MAX_UNITS: Final = 12
+MAX_UNITS: Final = 8
 """Words and phrases that are looked for; whoever pastes more wants what the first are about."""
 _NEAREST: Final = 6
 """Words of the records that a word may look like."""
