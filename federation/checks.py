@@ -6,6 +6,8 @@ import asyncio
 import os
 from typing import Any, Final
 
+import sqlalchemy as sa
+
 from federation.config import Config
 from federation.records.vocabulary import load_vocabulary
 from federation.store.engine import url_of
@@ -26,7 +28,7 @@ def configuration(config: Config) -> list[str]:
     elif not os.access(config.data, os.W_OK):
         notes.append(f"The data directory {config.data} cannot be written by this user.")
     notes += [
-        f"The key file {keys / name} is missing; run `procirc init` or put it back."
+        f"The key file {keys / name} is missing; run `procirc init`, or put it back from where this node was set up."
         for name in (RECORD, LOG)
         if config.data.exists() and not (keys / name).exists()
     ]
@@ -39,6 +41,8 @@ def configuration(config: Config) -> list[str]:
         f"The next key {path} is still on this machine; run `procirc keys export` with a medium for a safe."
         for path in sorted(keys.glob("next*.key"))
     ]
+    if config.database and sa.make_url(config.database).password:
+        notes.append("`database` holds a password; put it into a file that only PostgreSQL's clients read, ~/.pgpass.")
     if config.allow_private:
         notes.append("allow_private is on: peers on private addresses are asked. For demonstrations only.")
     notes += [

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Self
 from urllib.parse import urlsplit
 
+import sqlalchemy as sa
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -83,6 +84,11 @@ class PeerConfig(BaseModel):
         return did.did_of(self.url)
 
 
+_DATABASES: Final = "write postgresql+asyncpg://user@host/name, or leave it out for the file in the data directory"
+_OF_ADDRESS: Final = {"host", "port", "ssl", "passfile", "target_session_attrs", "prepared_statement_cache_size"}
+"""What may stand behind the question mark of an address of PostgreSQL."""
+
+
 class Config(BaseSettings):
     """One node."""
 
@@ -137,6 +143,22 @@ class Config(BaseSettings):
     def _check_license(cls, value: str) -> str:
         if not is_iri(value):
             raise ValueError(f"the licence is an address, such as {LICENCES}CC_BY_4_0")
+        return value
+
+    @field_validator("database")
+    @classmethod
+    def _check_database(cls, value: str) -> str:
+        if not value:
+            return value
+        try:
+            address = sa.make_url(value)
+        except (sa.exc.ArgumentError, ValueError):
+            raise ValueError(f"it is no address of a database; {_DATABASES}") from None
+        if address.drivername not in ("sqlite+aiosqlite", "postgresql+asyncpg"):
+            raise ValueError(f"{address.drivername} is no driver that this node has; {_DATABASES}")
+        if address.get_backend_name() == "postgresql" and (odd := sorted(set(address.query) - _OF_ADDRESS)):
+            hint = "write ssl=require for sslmode=require" if "sslmode" in odd else "take it out"
+            raise ValueError(f"the driver knows no {odd[0][:60]!r} in an address; {hint}")
         return value
 
     @field_validator("listen")

@@ -121,6 +121,7 @@ class Node:
 
     async def catch_up(self) -> None:
         """Index what the logs have gained, whoever appended it, and make sure that what was erased is gone."""
+        await self.own.remember()
         if self.store.soiled:
             await self.store.scrub()
         await self.follower.catch_up()
@@ -148,8 +149,7 @@ async def init(config: Config, *, clock: Clock = now, tools: Tools | None = None
         next_key = await asyncio.to_thread(keyring(config).create)
     async with open_node(config, clock=clock, tools=tools, started=signed > 0) as node:
         if not node.guard.lost():
-            # Also where a set-up was cut short behind entry 0.
-            await node.own.begin(next_key_hash(next_key))
+            await node.own.begin(next_key_hash(next_key))  # also where a set-up was cut short behind entry 0
         return await node.store.log(node.log.id)
 
 
@@ -259,11 +259,11 @@ def _assembled(
 
 
 def _make(*folders: Path) -> None:
-    for folder in folders:
-        try:
+    try:
+        for folder in folders:
             folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StorageFailed(f"{folder} cannot be made: {error}.") from error
+    except OSError as error:
+        raise StorageFailed(f"The folders of the index and the locks cannot be made: {error}.") from error
 
 
 def application(node: Node, *, tick: guard.Tick = time.monotonic) -> web.Application:

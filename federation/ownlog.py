@@ -17,16 +17,29 @@ from typing import Final, Protocol
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from federation.errors import AlreadyExists, Conflict, InvalidRequest, Misconfigured, NotFound, ReadOnly, WrongClock
+from federation.errors import (
+    AlreadyExists,
+    BadCheckpoint,
+    Conflict,
+    InvalidRequest,
+    KeyMissing,
+    Misconfigured,
+    NotFound,
+    ReadOnly,
+    WrongClock,
+)
 from federation.log import checkpoint as checkpoints
+from federation.log import forks
 from federation.log import keys as key_events
+from federation.log.checkpoint import head_of
 from federation.log.effects import ERASURE, WITHDRAWAL
+from federation.log.forks import Told
 from federation.log.keys import Declaration, Keys
 from federation.log.times import signing_time
 from federation.log.trust import Entry, understood
 from federation.records.canonical import PC, TYPE, XSD, Literal, Triple, nodes_of, read, write
 from federation.records.kinds import Texts
-from federation.records.multikey import encode_public
+from federation.records.multikey import decode_public, encode_public
 from federation.records.proof import Signer, sign
 from federation.records.record import ISSUED, MODIFIED, PUBLISHER, VERSION, assemble
 from federation.records.values import Naming, clean
@@ -47,6 +60,7 @@ class Guard(Protocol):
     def accuse(self, evidence: str) -> None: ...
     def stop(self, reason: str) -> None: ...
     def newest(self) -> int: ...
+    def checkpoint(self) -> str: ...
     def keep(self, checkpoint: str, size: int) -> None: ...
 
 
@@ -131,6 +145,7 @@ class OwnLog:
             newest = self._guard.newest()
             if size < newest:
                 self._guard.stop(signed_more(size, newest))
+            self._compare(before, encode_public(key.public_key()))
             self._may_write()
             at = signing_time(self._clock(), last=checkpoints.signed_at(before), ahead=ahead)
             return checkpoints.sign(self._origin, size, root, key, now=at)
@@ -155,6 +170,34 @@ class OwnLog:
     async def _keep_checkpoint(self) -> None:
         log = await self._store.log(self._log_id)
         await asyncio.to_thread(self._guard.keep, log.checkpoint, log.size)
+
+    async def remember(self) -> None:
+        """Keep outside the database what other processes have signed: each must notice if it is put back.
+
+        One that serves from a machine of its own has files of its own, and would not know of what it did not sign.
+        """
+        kept = self._guard.newest()
+        log = await self._store.log(self._log_id)
+        if log.size > kept:
+            await asyncio.to_thread(self._guard.keep, log.checkpoint, log.size)
+        elif log.keys is not None:
+            await asyncio.to_thread(self._compare, log.checkpoint, log.keys.log)
+
+    def _compare(self, checkpoint: str, key: str) -> None:
+        """Stop where the database has another history than was signed before: it was put back, and written on."""
+        kept = self._guard.checkpoint()
+        one, other = head_of(kept), head_of(checkpoint)
+        if not one or not other or one == other or one.split(" ")[0] != other.split(" ")[0]:
+            return
+        try:
+            public = decode_public(key)
+            first, second = (
+                Told(checkpoints.verify(text, origin=self._origin, key=public), key) for text in (kept, checkpoint)
+            )
+        except BadCheckpoint:
+            self._guard.stop("This node has signed another history of its own log than the database holds.")
+        else:
+            self._guard.accuse(forks.written(self._naming.did, first, second, ()))
 
     async def refresh_checkpoint(self) -> None:
         """Sign the log as it stands once more; done daily, so that an idle node does not look frozen."""
@@ -207,6 +250,14 @@ class OwnLog:
         """The time of new entries. The clock may lag behind what another process, or this one, has signed."""
         last = datetime.fromisoformat(log.published) if log.published else None
         return timestamp(signing_time(self._clock(), last=last, ahead=ahead))
+
+    async def missing(self, keys: Keys) -> str:
+        """Why this process cannot sign with some keys; empty where it can."""
+        try:
+            await self._private(keys)
+        except KeyMissing as error:
+            return str(error)
+        return ""
 
     async def _private(self, keys: Keys | None) -> PrivateKeys:
         return await asyncio.to_thread(self._keyring.private, keys)

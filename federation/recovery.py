@@ -27,7 +27,7 @@ from federation.harvest import Harvester
 from federation.log import checkpoint as checkpoints
 from federation.log import did as dids
 from federation.log import forks
-from federation.log.checkpoint import Checkpoint
+from federation.log.checkpoint import Checkpoint, head_of
 from federation.log.keys import fingerprint
 from federation.ownlog import signed_more
 from federation.records import jsonld
@@ -151,11 +151,6 @@ class Guard:
         """Keep a checkpoint, unless a larger one is there (another process was faster)."""
         if size >= self.newest():
             _write(self._data / NEWEST, checkpoint)
-
-
-def head_of(checkpoint: str) -> str:
-    """The end of a history as a line of DECIDED: size and root, as its checkpoint writes them."""
-    return " ".join(checkpoint.split("\n")[1:3])
 
 
 def _write(path: Path, text: str, *, replace: bool = True) -> None:

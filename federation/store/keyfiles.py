@@ -71,7 +71,8 @@ class Keyring:
             self.read(self.folder / usual)  # says so if that file is not even there
             raise KeyMissing(
                 f"No file in {self.folder} holds the private half of {public}, which this node's log declares.",
-                remedy="Put back the keys that belong to this log from your backup of the keys.",
+                remedy="Put back the keys that belong to this log from your backup of the keys, or copy them from the "
+                "machine where they were made.",
             )
         return found
 

@@ -24,6 +24,7 @@ class Text(sa.TypeDecorator[str]):
 
     impl = sa.Text
     cache_ok = True
+    python_type = str
 
     def process_bind_param(self, value: str | None, dialect: sa.Dialect) -> str | None:
         return value if value is None else storable(value)

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from federation.errors import Conflict
+from federation.errors import Conflict, Misconfigured
 from federation.log.trust import Entry, Erased
 from federation.store import schema
 from federation.store.effects import GONE, STALE
@@ -86,6 +86,16 @@ async def log_row(connection: AsyncConnection, log_id: int) -> Any:
 
 async def log_row_of(connection: AsyncConnection, did: str) -> Any:
     return (await connection.execute(_BY_DID, {"did": did})).one_or_none()
+
+
+async def check_no_other_own(connection: AsyncConnection, did: str) -> None:
+    """Raise Misconfigured where a database has an own log already."""
+    other = (await connection.execute(sa.select(schema.log.c.did).where(schema.log.c.own))).scalar()
+    if other is not None:
+        raise Misconfigured(
+            f"The database is that of {other}, not of {did}.",
+            remedy="Give every node a database of its own. The base address of a node cannot be changed.",
+        )
 
 
 async def versions(connection: AsyncConnection, log_id: int, records: Sequence[str]) -> dict[str, int]:

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from pathlib import Path
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -29,7 +28,7 @@ from federation.store.engine import open_engine, reading, scrub, writing
 from federation.store.followed import FollowedPeers
 from federation.store.in_house import InHouse
 from federation.store.inventory import Inventory
-from federation.store.locks import lease
+from federation.store.locks import Leases
 from federation.store.rows import Day, Log, PeerState, StoredEntry, entry_of, log_of
 from federation.store.witnesses import Witnesses
 
@@ -64,15 +63,15 @@ class Store:
         self.witnesses = Witnesses(engine)
         self.inventory = Inventory(engine)
         self.followed = FollowedPeers(engine)
-
-    def lease(self, name: str, folder: Path) -> AbstractAsyncContextManager[bool]:
-        """Hold a name among all processes of the database; see ``locks``."""
-        return lease(self._engine, name, folder)
+        self.lease = Leases(engine).lease
 
     # Logs
 
     async def enlist(self, *, did: str, base: str, name: str, own: bool) -> Log:
-        """The log of a node, made empty if it is not known yet; its name and base follow the caller."""
+        """The log of a node, made empty if it is not known yet; its name and base follow the caller.
+
+        Raises Misconfigured where the database is that of another node.
+        """
         async with reading(self._engine) as connection:
             known = await statements.log_row_of(connection, did)
         if known is not None and (known.base, known.name) == (base, name):
@@ -80,6 +79,8 @@ class Store:
         async with writing(self._engine) as connection:
             known = await statements.log_row_of(connection, did)
             if known is None:
+                if own:
+                    await statements.check_no_other_own(connection, did)
                 empty = Frontier().encode()
                 values = {"did": did, "base": base, "name": name, "own": own}
                 await connection.execute(schema.log.insert().values(frontier=empty, verified_frontier=empty, **values))

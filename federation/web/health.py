@@ -9,7 +9,7 @@ from aiohttp import web
 
 from federation.config import PeerConfig
 from federation.ownlog import timestamp
-from federation.web.keys import CLOCK, CONFIG, FOLLOWER, GUARD, LOG, READY, STORE
+from federation.web.keys import CLOCK, CONFIG, FOLLOWER, GUARD, LOG, OWN, READY, STORE
 
 BEHIND: Final = 1_000
 """Entries that the index may be behind the logs before its answers are called incomplete."""
@@ -33,6 +33,9 @@ async def ready(request: web.Request) -> web.Response:
     if log.size == 0 or log.keys is None:
         # An own log always begins with the keys; an empty one means that the store lost it.
         waiting.append("the node's own log is empty")
+    elif missing := await app[OWN].missing(log.keys):
+        # Changed by a process on another machine, perhaps: this one can sign nothing.
+        waiting.append(missing)
     if forked := app[GUARD].forked():
         # Nothing but a person ends this; a node that only waits for its peers serves as ever.
         waiting.append(forked)

@@ -243,6 +243,33 @@ async def test_a19_once_decided_the_other_history_stops_the_node_no_more_but_a_t
         await flanders.publish(pilot("third"))
 
 
+async def test_a5_a_database_that_was_put_back_and_written_on_stops_whoever_signed_otherwise(start_node):
+    node = await start_node("flanders")
+    await node.publish(pilot("one"))
+    guard, log = node.node.guard, await node.node.store.log(node.node.log.id)
+    # What another process signed of the history that is lost, as this one remembers it.
+    key = node.node.keyring.private(log.keys).log
+    guard.keep(
+        checkpoints.sign(checkpoints.origin_of(node.config.host), log.size, b"\1" * 32, key, now=node.clock()), log.size
+    )
+    with pytest.raises(ReadOnly, match="Two signed histories"):
+        await node.publish(pilot("two"))
+    assert forks.checked(json.loads(guard.evidence())).first.checkpoint.size == log.size
+    assert (await node.node.store.log(log.id)).size == log.size
+
+
+async def test_a5_a_database_that_was_put_back_and_written_on_is_noticed_without_publishing(start_node):
+    node = await start_node("flanders")
+    log = await node.node.store.log(node.node.log.id)
+    key = node.node.keyring.private(log.keys).log
+    await node.node.catch_up()
+    assert node.node.guard.reason() == ""
+    other = checkpoints.sign(checkpoints.origin_of(node.config.host), log.size, b"\1" * 32, key, now=node.clock())
+    node.node.guard.keep(other, log.size)
+    await node.node.catch_up()
+    assert "Two signed histories" in node.node.guard.reason()
+
+
 async def test_a5_a_node_restored_from_an_old_backup_gets_its_entries_back_and_never_forks(start_node):
     flanders = await start_node("flanders")
     await flanders.publish(pilot("mill"))

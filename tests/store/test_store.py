@@ -7,10 +7,10 @@ import asyncio
 import pytest
 import sqlalchemy as sa
 
-from federation.errors import Conflict, NewerData, RootMismatch
+from federation.errors import Conflict, Misconfigured, NewerData, RootMismatch
 from federation.log.merkle import Frontier
 from federation.log.trust import Standing
-from federation.store.engine import reading
+from federation.store.engine import reading, writing
 from federation.store.store import open_store
 from tests.databases import on_both
 from tests.store.entries import NOW, checkpoint, entry
@@ -171,3 +171,15 @@ async def test_a_name_is_free_again_when_its_holder_was_cancelled(store, tmp_pat
     await asyncio.wait([task])
     async with store.lease("pull-a", tmp_path) as mine:
         assert mine
+
+
+async def test_a_database_is_that_of_one_node(database_of, own):
+    async with open_store(database_of("node")) as store:
+        with pytest.raises(Misconfigured, match="is that of did:web:flanders"):
+            await store.enlist(did="did:web:wallonia.example", base="https://wallonia.example", name="w", own=True)
+        assert len(await store.logs()) == 1
+
+
+async def test_a_database_is_opened_while_another_process_writes(database_of, store, own):
+    async with writing(store._engine), asyncio.timeout(10), open_store(database_of("node")) as other:
+        assert await other.logs() == [own]
