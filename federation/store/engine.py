@@ -289,14 +289,15 @@ async def scrub(engine: AsyncEngine) -> bool:
     """Empty the write-ahead log, where old pages would stay readable; False while a reader needs them.
 
     Pages in the database file itself have been written over already (``secure_delete``). PostgreSQL is asked to
-    reuse their place; what it keeps in its own logs, and for standbys, is its own.
+    reuse their place, and does so by itself later where it cannot now; its own logs and standbys are its own.
     """
-    with translated(engine):
-        if engine.dialect.name != "sqlite":
+    if engine.dialect.name != "sqlite":
+        with suppress(sa.exc.DBAPIError, OSError):
             async with engine.connect() as connection:
                 apart = await connection.execution_options(isolation_level="AUTOCOMMIT")
-                await apart.exec_driver_sql("VACUUM entry, restricted")
-            return True
+                await apart.exec_driver_sql("VACUUM (SKIP_LOCKED) entry, restricted")
+        return True
+    with translated(engine):
         # Through the driver: SQLAlchemy would begin a transaction, in which SQLite does not do this.
         async with engine.connect() as connection:
             driver = (await connection.get_raw_connection()).driver_connection
