@@ -84,6 +84,8 @@ class PeerConfig(BaseModel):
         return did.did_of(self.url)
 
 
+DRIVERS: Final = ("sqlite+aiosqlite", "postgresql+asyncpg")
+"""By which a database may be spoken to."""
 _DATABASES: Final = "write postgresql+asyncpg://user@host/name, or leave it out for the file in the data directory"
 _OF_ADDRESS: Final = {"host", "port", "ssl", "passfile", "target_session_attrs", "prepared_statement_cache_size"}
 """What may stand behind the question mark of an address of PostgreSQL."""
@@ -154,7 +156,7 @@ class Config(BaseSettings):
             address = sa.make_url(value)
         except (sa.exc.ArgumentError, ValueError):
             raise ValueError(f"it is no address of a database; {_DATABASES}") from None
-        if address.drivername not in ("sqlite+aiosqlite", "postgresql+asyncpg"):
+        if address.drivername not in DRIVERS:
             raise ValueError(f"{address.drivername} is no driver that this node has; {_DATABASES}")
         if address.get_backend_name() == "postgresql" and (odd := sorted(set(address.query) - _OF_ADDRESS)):
             hint = "write ssl=require for sslmode=require" if "sslmode" in odd else "take it out"

@@ -176,7 +176,7 @@ class OwnLog:
 
         One that serves from a machine of its own has files of its own, and would not know of what it did not sign.
         """
-        kept = self._guard.newest()
+        kept = await asyncio.to_thread(self._guard.newest)
         log = await self._store.log(self._log_id)
         if log.size > kept:
             await asyncio.to_thread(self._guard.keep, log.checkpoint, log.size)

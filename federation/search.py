@@ -173,7 +173,8 @@ class Search:
         index, glossary = self._index, self._index.glossary
         reading = Understanding(index.concepts, index.words, request.language, glossary=glossary, sure=strict)
         units = reading.units(asked.text)
-        names = [] if strict else reading.names(units)
+        # Of a long query only what each unit surely means is looked for: several together look like nothing then.
+        names = [] if strict or len(units) > ranking.MANY else reading.names(units)
         return _Plan(request, asked, units, names, strict and bool(units), index.searcher(), glossary)
 
     def _suffices(self, plan: _Plan, found: int) -> bool:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from aiohttp import web
 
 from federation import node as nodes
@@ -34,6 +35,13 @@ from tests.databases import CHOSEN, SQLITE, Server
 
 LICENCE = "http://publications.europa.eu/resource/authority/licence/CC_BY_4_0"
 START = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def _log_of_its_own() -> Iterator[None]:
+    """A command that ran in a test has set up the log for a stream that ends with the test."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

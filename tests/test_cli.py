@@ -26,7 +26,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 from aiohttp import web
 
 from federation import __version__, cli, node, terminal
@@ -69,7 +68,7 @@ Run = Callable[..., Ran]
 
 
 @pytest.fixture
-def procirc(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Run]:
+def procirc(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Run a command in this process, through the real entry point."""
     for name in os.environ:
         if name.startswith("PROCIRC_"):
@@ -88,8 +87,7 @@ def procirc(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
         captured = capsys.readouterr()
         return Ran(code, captured.out, captured.err)
 
-    yield run
-    structlog.reset_defaults()
+    return run
 
 
 def in_a_process(*args: object, stdin: str = "", **options: Any) -> Ran:

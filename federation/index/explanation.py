@@ -61,10 +61,6 @@ class _Numbered(NamedTuple):
     concepts: tuple[str, ...]
     inner: tuple[_Numbered, ...]
 
-    @property
-    def alone(self) -> bool:
-        return len(self.unit.words) == 1
-
 
 class _Meaning(NamedTuple):
     """What a word of a text is to a search, wherever it stands."""
@@ -137,7 +133,7 @@ class Explainer:
                     self._folded.setdefault(form, []).append(place)
                 for form in word.stems:
                     self._stems.setdefault(form, []).append(place)
-        self._alone = {each.number for each in self._every if each.alone}
+        self._alone = {each.number for each in self._every if len(each.unit.words) == 1}
         self._phrases: dict[str, dict[str, list[tuple[list[str], str]]]] = {}
         self._by_terms: dict[str, dict[str, list[tuple[str, tuple[str, ...]]]]] = {}
         self._sought: dict[str, tuple[Sought, set[str]]] = {}

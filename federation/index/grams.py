@@ -15,7 +15,7 @@ _SIZE: Final = 4
 _LONG: Final = 9
 """Letters of a word in which two may be wrong."""
 _SHARED: Final = 2
-"""Runs of letters that a mistyped word shares with the one that was meant, at least."""
+"""Runs of letters that a long mistyped word shares with the one that was meant, at least."""
 
 
 def grams(text: str) -> set[str]:

@@ -100,9 +100,9 @@ def build(
         form = _unit if scored else _any_of
         clauses += [(tantivy.Occur.Must, form(_sure(unit), tag, schema, concepts)) for unit in units]
     elif units:
-        least, every = ranking.needed(len(units)), [*units, *names]
         if len(units) > ranking.MANY:
-            every = [_sure(unit) for unit in units]
+            units = [_sure(unit) for unit in units]
+        least, every = ranking.needed(len(units)), [*units, *names]
         if scored:
             wanted = _some([_unit(unit, tag, schema, concepts) for unit in every], least)
         elif least == 1:

@@ -19,6 +19,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from federation.config import DRIVERS
 from federation.errors import Misconfigured, NewerData, StorageFailed
 
 BUSY_MS: Final = 30_000
@@ -38,7 +39,6 @@ _PRAGMAS: Final = (
 )
 
 
-_DRIVERS: Final = ("sqlite+aiosqlite", "postgresql+asyncpg")
 CONNECTING: Final[Mapping[str, Any]] = {
     # A server that hangs, or cannot be reached any more, is an error and not a wait for ever.
     "timeout": 10,
@@ -71,11 +71,6 @@ def url_of(data: Path) -> str:
     return f"sqlite+aiosqlite:///{data / 'node.sqlite'}"
 
 
-def is_postgresql(url: str) -> bool:
-    """Whether an address is that of a PostgreSQL database."""
-    return sa.make_url(url).get_backend_name() == "postgresql"
-
-
 @asynccontextmanager
 async def open_engine(url: str) -> AsyncIterator[AsyncEngine]:
     """An engine on a migrated database.
@@ -86,9 +81,10 @@ async def open_engine(url: str) -> AsyncIterator[AsyncEngine]:
     connections = _Connections()
     try:
         address = sa.make_url(url)
-        if address.drivername not in _DRIVERS:
+        if address.drivername not in DRIVERS:
             raise sa.exc.ArgumentError(address.drivername)
-        options = _POSTGRESQL if is_postgresql(url) else {"connect_args": {"async_creator_fn": connections.new}}
+        sqlite = address.get_backend_name() == "sqlite"
+        options = {"connect_args": {"async_creator_fn": connections.new}} if sqlite else _POSTGRESQL
         engine = create_async_engine(address, **options)
     except (sa.exc.ArgumentError, ImportError, ValueError) as error:
         raise Misconfigured(

@@ -24,7 +24,7 @@ from federation.log.merkle import Frontier
 from federation.log.trust import Entry, Erased, Standing
 from federation.store import days, schema, statements
 from federation.store import effects as effects_of
-from federation.store.engine import is_postgresql, open_engine, reading, scrub, writing
+from federation.store.engine import open_engine, reading, scrub, writing
 from federation.store.followed import FollowedPeers
 from federation.store.in_house import InHouse
 from federation.store.inventory import Inventory
@@ -45,7 +45,7 @@ async def open_store(url: str) -> AsyncIterator[Store]:
         store = Store(engine)
         # A crash between an erasure and its scrubbing has left the text in the write-ahead log. A full disk
         # must not keep a node from starting: there it stays until there is room.
-        if not is_postgresql(url):
+        if engine.dialect.name == "sqlite":
             with suppress(StorageFailed):
                 await store.scrub()
         yield store

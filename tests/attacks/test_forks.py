@@ -13,6 +13,7 @@ from federation import gossip, proving
 from federation.errors import NotVerified, ReadOnly
 from federation.log import checkpoint as checkpoints
 from federation.log import forks
+from federation.store.rows import Log
 from federation.web.keys import READY
 from tests.attacks.invariants import assert_sound
 from tests.conftest import pilot
@@ -243,15 +244,18 @@ async def test_a19_once_decided_the_other_history_stops_the_node_no_more_but_a_t
         await flanders.publish(pilot("third"))
 
 
+async def remembered_otherwise(node) -> Log:
+    """Have a node remember another history of the same size, as it signed it before its database was put back."""
+    log = await node.node.store.log(node.node.log.id)
+    key, origin = node.node.keyring.private(log.keys).log, checkpoints.origin_of(node.config.host)
+    node.node.guard.keep(checkpoints.sign(origin, log.size, b"\1" * 32, key, now=node.clock()), log.size)
+    return log
+
+
 async def test_a5_a_database_that_was_put_back_and_written_on_stops_whoever_signed_otherwise(start_node):
     node = await start_node("flanders")
     await node.publish(pilot("one"))
-    guard, log = node.node.guard, await node.node.store.log(node.node.log.id)
-    # What another process signed of the history that is lost, as this one remembers it.
-    key = node.node.keyring.private(log.keys).log
-    guard.keep(
-        checkpoints.sign(checkpoints.origin_of(node.config.host), log.size, b"\1" * 32, key, now=node.clock()), log.size
-    )
+    guard, log = node.node.guard, await remembered_otherwise(node)
     with pytest.raises(ReadOnly, match="Two signed histories"):
         await node.publish(pilot("two"))
     assert forks.checked(json.loads(guard.evidence())).first.checkpoint.size == log.size
@@ -260,12 +264,9 @@ async def test_a5_a_database_that_was_put_back_and_written_on_stops_whoever_sign
 
 async def test_a5_a_database_that_was_put_back_and_written_on_is_noticed_without_publishing(start_node):
     node = await start_node("flanders")
-    log = await node.node.store.log(node.node.log.id)
-    key = node.node.keyring.private(log.keys).log
     await node.node.catch_up()
     assert node.node.guard.reason() == ""
-    other = checkpoints.sign(checkpoints.origin_of(node.config.host), log.size, b"\1" * 32, key, now=node.clock())
-    node.node.guard.keep(other, log.size)
+    await remembered_otherwise(node)
     await node.node.catch_up()
     assert "Two signed histories" in node.node.guard.reason()
 

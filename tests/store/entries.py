@@ -22,3 +22,11 @@ def entry(name: str, *, version: int = 1, position: int = 0, created: str = NOW)
 
 def checkpoint(size: int, root: bytes, before: str = "") -> str:
     return f"{size} {root.hex()}"
+
+
+def erasure(name: str) -> Entry:
+    """The erasure of a record whose only entry stands at position 0."""
+    subject = f"https://flanders.example/records/pilot/{name}"
+    number = '"0"^^<http://www.w3.org/2001/XMLSchema#integer>'
+    body = f"<{subject}> <https://w3id.org/procirc/ns#erases> {number} .\n"
+    return entry(name, version=2)._replace(kind="erasure", verified=sign(body, SIGNER, created=NOW))

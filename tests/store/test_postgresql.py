@@ -8,11 +8,10 @@ import pytest
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from federation.errors import Misconfigured, StorageFailed
-from federation.records.proof import sign
 from federation.store.engine import CONNECTING, reading, translated, writing
 from federation.store.store import open_store
 from tests.databases import POSTGRESQL
-from tests.store.entries import NOW, SIGNER, checkpoint, entry
+from tests.store.entries import checkpoint, entry, erasure
 
 
 @pytest.fixture
@@ -86,11 +85,7 @@ async def test_a_server_that_does_not_answer_says_so():
 
 async def test_erased_text_leaves_the_tables(store, own, postgresql):
     await store.append_own(own.id, [entry("canary-bird")], keys=None, checkpoint=checkpoint)
-    body = "<https://flanders.example/records/pilot/canary-bird> <https://w3id.org/procirc/ns#erases> " + (
-        '"0"^^<http://www.w3.org/2001/XMLSchema#integer> .\n'
-    )
-    gone = entry("canary-bird", version=2)._replace(kind="erasure", verified=sign(body, SIGNER, created=NOW))
-    await store.append_own(own.id, [gone], keys=None, checkpoint=checkpoint)
+    await store.append_own(own.id, [erasure("canary-bird")], keys=None, checkpoint=checkpoint)
     assert not store.soiled
     async with reading(store._engine) as connection:
         path = (await connection.exec_driver_sql("SELECT pg_relation_filepath('entry')")).scalar_one()

@@ -15,11 +15,10 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from federation.errors import StorageFailed
-from federation.records.proof import sign
 from federation.store.engine import reading, translated, url_of
 from federation.store.store import open_store
 from tests.databases import SQLITE
-from tests.store.entries import NOW, SIGNER, checkpoint, entry
+from tests.store.entries import checkpoint, entry, erasure
 
 
 @pytest.fixture
@@ -105,14 +104,9 @@ def test_opening_that_is_cancelled_at_any_step_leaves_no_thread(tmp_path, step):
 async def test_what_was_erased_leaves_the_files_as_soon_as_nobody_reads_it_any_more(tmp_path, store, own):
     await store.append_own(own.id, [entry("canary-bird")], keys=None, checkpoint=checkpoint)
     files = [tmp_path / "node" / "node.sqlite", tmp_path / "node" / "node.sqlite-wal"]
-    gone = [entry("canary-bird", version=2)._replace(kind="erasure")]
     async with reading(store._engine) as reader:
         await reader.execute(sa.text("SELECT count(*) FROM entry"))
-        body = "<https://flanders.example/records/pilot/canary-bird> <https://w3id.org/procirc/ns#erases> " + (
-            '"0"^^<http://www.w3.org/2001/XMLSchema#integer> .\n'
-        )
-        signed = sign(body, SIGNER, created=NOW)
-        await store.append_own(own.id, [gone[0]._replace(verified=signed)], keys=None, checkpoint=checkpoint)
+        await store.append_own(own.id, [erasure("canary-bird")], keys=None, checkpoint=checkpoint)
         assert store.soiled
     await store.scrub()
     assert not store.soiled

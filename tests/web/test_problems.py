@@ -9,7 +9,6 @@ from contextlib import closing
 
 import aiohttp
 import pytest
-import structlog
 from aiohttp import web
 from aiohttp.http_exceptions import BadStatusLine
 from aiohttp.test_utils import TestServer
@@ -219,7 +218,6 @@ def test_a_client_that_speaks_no_http_leaves_no_traceback_in_the_log(monkeypatch
     for error in (BadStatusLine("x"), RuntimeError("a defect")):
         server.error("Error handling request", exc_info=error)
     assert [type(record.exc_info[1]) for record in caplog.records] == [RuntimeError]
-    structlog.reset_defaults()
 
 
 @pytest.mark.parametrize("path", ["/search", "/api/search", "/vocab/lexicon", "/api/complete"])
