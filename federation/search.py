@@ -27,7 +27,7 @@ from federation.index.glossary import Glossary
 from federation.index.languages import WORD, folded_words
 from federation.index.marking import Segment
 from federation.index.query import Scope
-from federation.index.reading import MAX_TEXT, Asked, Understanding, Unit, corrected, restored
+from federation.index.reading import MAX_TEXT, Asked, Understanding, Unit, corrected, length, restored
 from federation.index.seen import SeenWords
 from federation.index.text import TextIndex
 from federation.records.kinds import in_language
@@ -145,11 +145,12 @@ class Search:
     def _search(self, request: Request) -> Found:
         started = time.perf_counter()
         plan = self._plan(request, strict=True)
-        result = self._ranked(plan)
-        exact = total(result)
+        # Of many words hardly any record surely has each: that is found out for a quarter of what ranking costs.
+        result = self._ranked(plan) if len(plan.units) <= ranking.FEW else None
+        exact = self._count(plan) if result is None else total(result)
         if plan.strict and not self._suffices(plan, exact):
-            plan = self._plan(request, strict=False)
-            result = self._ranked(plan)
+            plan, result = self._plan(request, strict=False), None
+        result = self._ranked(plan) if result is None else result
         # tantivy works without Python's lock, so counts are made while hits are explained.
         counting = self._beside.submit(self._counts, plan)
         hits = tuple(self._hits(plan, result))
@@ -174,7 +175,7 @@ class Search:
         reading = Understanding(index.concepts, index.words, request.language, glossary=glossary, sure=strict)
         units = reading.units(asked.text)
         # Of a long query only what each unit surely means is looked for: several together look like nothing then.
-        names = [] if strict or len(units) > ranking.MANY else reading.names(units)
+        names = [] if strict or length(units) > ranking.MANY else reading.names(units)
         return _Plan(request, asked, units, names, strict and bool(units), index.searcher(), glossary)
 
     def _suffices(self, plan: _Plan, found: int) -> bool:
@@ -184,8 +185,11 @@ class Search:
         """
         if found < ranking.ENOUGH and (plan.request.filters or plan.request.open_on):
             everywhere = replace(plan, request=replace(plan.request, filters={}, open_on=None))
-            found = total(plan.searcher.search(self._query(everywhere, scored=False), 1, True))
+            found = self._count(everywhere)
         return found >= ranking.ENOUGH
+
+    def _count(self, plan: _Plan) -> int:
+        return total(plan.searcher.search(self._query(plan, scored=False), 1, True))
 
     def _stands(self, word: str, searcher: tantivy.Searcher) -> bool:
         """Whether a record has a folded word; the index also knows those of records that are gone."""
@@ -303,7 +307,24 @@ class Search:
         explainer = Explainer(plan.units, self._seen, plan.request.language, plan.names, plan.glossary)
         for score, address in result.hits[: plan.request.limit]:
             display = displayed(plan.searcher.doc(address), self._index.concepts)
-            yield self._hit(display, explainer, float(score) if plan.units else 0.0)
+            hit = self._hit(display, explainer, float(score) if plan.units else 0.0)
+            yield hit if hit.because or not plan.units else replace(hit, because=self._referred(plan, hit.id))
+
+    def _referred(self, plan: _Plan, iri: str) -> tuple[Because, ...]:
+        """The words of a query that stand in the names of what a record refers to.
+
+        A hit does not keep these names, as hardly any is found by them alone; so the index is asked.
+        """
+        schema, found = self._index.schema, dict[str, Because]()
+        key = (tantivy.Occur.Must, tantivy.Query.term_query(schema, "key", iri, "basic"))
+        members = (member for unit in plan.units for member in (unit, *unit.inner))
+        for word in (word for member in members for word in member.words if word.surface not in found):
+            for form in (*sorted(word.folded), *(near for near, _ in word.near)):
+                there = tantivy.Query.term_query(schema, "exact", form, "basic")
+                if plan.searcher.search(tantivy.Query.boolean_query([key, (tantivy.Occur.Must, there)]), 1, False).hits:
+                    found[word.surface] = Because("mention", word.surface, form)
+                    break
+        return tuple(found.values())
 
     def _hit(self, display: Mapping[str, Any], explainer: Explainer, score: float) -> Hit:
         explained = explainer.explain(display)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from benchmarks.relevance.__main__ import SETS, scored
@@ -12,6 +14,7 @@ from federation.index.languages import folded_words, is_stop_word
 from federation.index.lexicon import load_learned
 from federation.index.text import TextIndex
 from federation.records.vocabulary import load_vocabulary
+from federation.search import Request, Search
 from federation.workers import Tools
 
 GRADES = {"best": 3, "good": 2, "some": 1}
@@ -79,3 +82,10 @@ def test_the_wording_of_topics_is_in_no_code_list_and_no_lexicon(name: str):
         ]
         copied += [(topic.id, " ".join(run)) for run in said if (topic.language, " ".join(run)) in labels]
     assert copied == []
+
+
+def test_every_hit_of_a_judged_topic_says_why_it_was_found(index: TextIndex):
+    search = Search(index, lambda node: {})
+    for topic in (each for name in ("dev", "first") for each in topics(name)):
+        found = asyncio.run(search.search(Request(topic.query, topic.language, counted=False)))
+        assert [hit.slug for hit in found.hits if not hit.because] == [], topic.query

@@ -71,6 +71,19 @@ def test_with_too_few_those_are_found_too_that_have_some_of_the_words(mills: Sea
     assert (slugs(found), found.exact) == (["also", "both", "one", "other"], 2)
 
 
+@pytest.mark.parametrize("enough", [1, 2])
+def test_the_same_is_found_whether_many_words_are_counted_first_or_ranked(library, monkeypatch, enough: int):
+    monkeypatch.setattr(ranking, "ENOUGH", enough)
+    search = library(titled("all", "Qwertz asdfgh zxcvbn poiuyt"), titled("some", "Qwertz asdfgh lkjhgf mnbvcx"))
+    asked = "qwertz asdfgh zxcvbn poiuyt"
+    counted = asking(search, asked)
+    monkeypatch.setattr(ranking, "FEW", 8)
+    ranked = asking(search, asked)
+    assert (
+        (slugs(counted), counted.exact) == (slugs(ranked), ranked.exact) == ([["all"], ["all", "some"]][enough - 1], 1)
+    )
+
+
 def test_a_filter_does_not_bring_records_that_were_not_found_before(mills: Search, monkeypatch):
     """With the filter one record is left, which is too few; that there were enough is told without it."""
     monkeypatch.setattr(ranking, "ENOUGH", 2)
@@ -198,3 +211,9 @@ def test_a_word_that_a_record_has_is_not_taken_for_a_mistyped_one(library):
     search = library(titled("mill", "Het molenwerk"), titled("other", "Het molenperk"))
     found = asking(search, "molenperk")
     assert (found.hits[0].slug, found.suggestion) == ("other", "")
+
+
+def test_a_record_is_found_by_the_name_of_what_it_refers_to_and_says_so(library):
+    """No text of it says *kamp*; the slug of its procurer does."""
+    found = asking(library(titled("mill", "Een molen", procurer=["kamp-c"])), "Kamp Nergens")
+    assert [(each.how, each.word, each.match) for each in found.hits[0].because] == [("mention", "Kamp", "kamp")]

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import compress
+from itertools import chain, compress, count, pairwise
 from operator import attrgetter
 from typing import Final, NamedTuple
 
@@ -37,7 +37,7 @@ _REMEMBERED: Final = 1 << 17
 """Words of a language whose forms are kept at hand."""
 PART: Final = "~"
 """What stands before the stem of a part, in the index."""
-_SPEAKS: Final = attrgetter("speaks")
+_NAMED, _STEM = attrgetter("named"), attrgetter("stem")
 _FEW: Final = 4
 """Concepts with a word in their labels, for the word to tell them."""
 _Labels = dict[tuple[str, ...], tuple[str, ...]]
@@ -67,8 +67,6 @@ class Form(NamedTuple):
     """What is indexed of it besides its folded form: its stem, or nothing for a stop word."""
     inside: str
     """Its parts as they are indexed, each behind PART."""
-    speaks: bool
-    """Whether it names a concept, or begins a longer name of one."""
 
 
 class _Forms(dict[str, Form]):
@@ -148,24 +146,21 @@ class Concepts:
             for at in range(len(parts) - size + 1):
                 named |= dict.fromkeys(labels.get(parts[at : at + size], ()))
         inside = " ".join([PART + part for part in parts])
-        return Form(folded, form, parts, tuple(named), reach, told, inside, speaks=bool(named) or reach > 1)
+        return Form(folded, form, parts, tuple(named), reach, told, inside)
 
     def named(self, forms: Sequence[Form], language: str) -> dict[str, None]:
-        """The concepts that a text names in its own language, in the order in which it does.
+        """The concepts that a text names in its own language: those that words name, then those that several do.
 
         Unlike ``spot`` without where, and by no general word: every text that is indexed is read so.
         """
-        found: dict[str, None] = {}
+        found = dict.fromkeys(chain.from_iterable(map(_NAMED, forms)))
         rules = analysed_as(language)
         labels, pairs = self._spotting[1][rules], self._pairs[rules]
-        for at, form in compress(enumerate(forms), map(_SPEAKS, forms)):
-            for iri in form.named:
-                found[iri] = None
-            if form.reach > 1 and (form.stem, forms[at + 1].stem if at + 1 < len(forms) else "") in pairs:
-                stems = tuple(each.stem for each in forms[at : at + form.reach])
-                for length in range(len(stems), 1, -1):
-                    for iri in labels.get(stems[:length], ()):
-                        found[iri] = None
+        stems = tuple(map(_STEM, forms))
+        for at in compress(count(), map(pairs.__contains__, pairwise(stems))):
+            for last in range(min(at + forms[at].reach, len(stems)), at + 1, -1):
+                for iri in labels.get(stems[at:last], ()):
+                    found[iri] = None
         return found
 
     def parts(self, folded: str, rules: str) -> tuple[str, ...]:

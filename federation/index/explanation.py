@@ -22,10 +22,11 @@ from federation.records.kinds import in_language
 
 @dataclass(frozen=True, slots=True)
 class Because:
-    """Why a record was found: ``how`` is word, part, concept, named or narrower.
+    """Why a record was found: ``how`` is word, part, concept, named, narrower or mention.
 
     ``word`` is what was typed, ``match`` how the record says it (in ``language``), ``concept`` the IRI
-    through which it was found and ``label`` its name in the reader's language.
+    through which it was found and ``label`` its name in the reader's language. A mention is a name of
+    something that the record refers to, such as an organisation.
     """
 
     how: str

@@ -18,7 +18,7 @@ from federation.index.concepts import PART, Concepts, is_meaning
 from federation.index.documents import facet_field, stems_field
 from federation.index.glossary import Way
 from federation.index.languages import analysed_as, folded_words, is_stop_word, words
-from federation.index.reading import Asked, QueryWord, Unit, restored
+from federation.index.reading import Asked, QueryWord, Unit, length, restored
 
 _TRAITS: Final = 40
 """Concepts of a record, and words of a title, by which others are compared with it."""
@@ -100,7 +100,7 @@ def build(
         form = _unit if scored else _any_of
         clauses += [(tantivy.Occur.Must, form(_sure(unit), tag, schema, concepts)) for unit in units]
     elif units:
-        if len(units) > ranking.MANY:
+        if length(units) > ranking.MANY:
             units = [_sure(unit) for unit in units]
         least, every = ranking.needed(len(units)), [*units, *names]
         if scored:

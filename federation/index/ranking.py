@@ -48,7 +48,8 @@ RECENT: Final = (0.15, 0.1, 0.05)
 
 ENOUGH: Final = 500
 """Records that surely have every word or phrase of a query; with fewer, those are found too that may have some."""
-
+FEW: Final = 3
+"""Words and phrases of a query up to which that is likely."""
 
 MANY: Final = 6
 """Words and phrases of a query beyond which only what each surely means is looked for: together they say enough, and

@@ -22,6 +22,8 @@ MAX_TEXT: Final = 400
 """Characters of a query that are read; the rest is left out."""
 MAX_UNITS: Final = 8
 """Words and phrases that are looked for; whoever pastes more wants what the first are about."""
+_MAX_LENGTH: Final = 12
+"""The same, compounds and phrases counted by what they are made of."""
 _NEAREST: Final = 6
 """Words of the records that a word may look like."""
 _LABELS: Final = 6
@@ -126,6 +128,11 @@ class Asked:
         return cls(" ".join([_WITHOUT.sub(" ", rest), *phrases]), phrases, without)
 
 
+def length(units: Iterable[Unit]) -> int:
+    """How many words are looked for, compounds and phrases counted by what they are made of."""
+    return sum(max(1, len(unit.inner)) for unit in units)
+
+
 def restored(text: str, language: str) -> str:
     """A text with the letters of a language that were typed as two."""
     for typed, meant in _RESTORED.get(analysed_as(language), ()):
@@ -178,7 +185,7 @@ class Understanding:
         units: list[Unit] = []
         said: set[tuple[str, ...]] = set()
         at = first
-        while at < stop and len(units) < MAX_UNITS:
+        while at < stop and len(units) < MAX_UNITS and length(units) < _MAX_LENGTH:
             known = max((each.last for each in read.known if each.first == at and each.last <= stop), default=at + 1)
             last = max([known, *(each.last for each in added if each.first == at)])
             words = tuple(word.folded for word in read.plain[at:last])

@@ -12,7 +12,7 @@ from federation.index.concepts import Concepts
 from federation.index.grams import Alike
 from federation.index.languages import fold
 from federation.index.query import Within, build
-from federation.index.reading import MAX_TEXT, MAX_UNITS, Asked, Understanding, Unit, corrected, restored
+from federation.index.reading import MAX_TEXT, MAX_UNITS, Asked, Understanding, Unit, corrected, length, restored
 from federation.index.text import TextIndex
 from federation.records.kinds import LANGUAGES
 from federation.workers import Tools
@@ -246,6 +246,16 @@ def test_a_long_query_is_cut_and_not_refused(concepts: Concepts, text: str):
     units = reading.units(Asked.read(text).text)
     assert len(units) <= MAX_UNITS
     assert len(reading.names(units)) <= 4 * MAX_UNITS
+
+
+def test_of_many_compounds_the_first_are_looked_for(concepts: Concepts):
+    """Each of these is two words, and search looks for both."""
+    compounds = [
+        f"{one}{other}" for one in ("molen", "meubel") for other in ("hergebruik", "reparatie", "afval", "gebouw")
+    ]
+    units = Understanding(concepts, Alike(), "nl").units(" ".join(compounds))
+    assert [unit.surface for unit in units] == compounds[: len(units)]
+    assert length(units[:-1]) < 12 <= length(units) <= 13
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
