@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
+
 import aiohttp
 import pytest
+from aiohttp import web
 
+from federation.log.did import host_of
 from tests.attacks.invariants import assert_sound
-from tests.conftest import pilot
+from tests.conftest import free_port, pilot
+from tests.recorded import BASE, CANARY, PILOTS, recordings
 from tests.web.markup import Page
 
 HOSTILE = [
@@ -73,3 +81,63 @@ async def test_a34_a_field_of_a_newer_version_is_kept_byte_for_byte(node, peer):
     assert (kept.quarantine.partition(":")[0], kept.signed.body) == ("invalid-record", body)
     assert await node.slugs(peer) == ["lock"]
     await assert_sound(node)
+
+
+# What earlier versions left behind
+
+
+@pytest.fixture(params=recordings(), ids=lambda recording: recording.version)
+def recording(request):
+    return request.param
+
+
+@pytest.fixture
+async def mirror(recording):
+    """The address of a server that answers as the recorded node did, byte for byte."""
+
+    async def answer(request: web.Request) -> web.Response:
+        media_type, body = recording.answers[request.path.removeprefix(f"/mirror/{host_of(BASE)}")]
+        return web.Response(body=body, headers={"Content-Type": media_type})
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", answer)
+    runner, port = web.AppRunner(app, access_log=None, shutdown_timeout=0.1), free_port()
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    yield f"http://localhost:{port}"
+    await runner.cleanup()
+
+
+async def test_a34_what_a_node_of_every_version_published_is_taken_over(start_node, clock, recording, mirror):
+    clock.now = recording.at
+    node = await start_node("flanders", peers=[mirror])
+    pulled = await node.pull(BASE, name="recorded", via=mirror)
+    assert (pulled.state, pulled.detail) == ("active", "")
+    slugs = await node.slugs(BASE)
+    assert {"stad", "molen", "tel-eerst", "kring", "oproep", "kwartel", "daarna"} <= set(slugs)
+    assert sum(slug.startswith("pilot-") and slug != "pilot-7" for slug in slugs) == PILOTS - 1
+    log = await node.log_of(BASE)
+    entries = await node.node.store.entries(log.id, 0, log.verified_size)
+    assert not [each.position for each in entries if each.quarantine and each.erased_by is None]
+    assert CANARY not in str(entries)
+    assert [dict(each.labels) for each in node.node.index.glossary.terms] == [{"nl": "kwartel", "en": "quail"}]
+    await assert_sound(node)
+
+
+def test_a34_a_backup_of_every_version_is_restored_and_searched(recording, tmp_path):
+    lines = ['name = "recorded"', 'title = { en = "Recorded" }', f'base = "{BASE}"', 'data = "data"']
+    (tmp_path / "node.toml").write_text("\n".join([*lines, 'language = "nl"\n']), "utf-8")
+
+    def run(*words: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "federation", *words], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    backup = str(recording.backup)
+    run("restore", backup, "--check")
+    assert os.listdir(tmp_path) == ["node.toml"]
+    run("restore", backup)
+    found = json.loads(run("search", "molen", "--json"))
+    assert found["items"][0]["id"] == f"{BASE}/records/pilot/molen"
