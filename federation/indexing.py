@@ -47,6 +47,15 @@ def _glossary(said: Sequence[tuple[Log, str]], concepts: Concepts, before: Gloss
     return Glossary.of(terms, concepts, before)
 
 
+def _behind(logs: Sequence[Log], positions: Mapping[str, int]) -> dict[str, Log]:
+    """The logs of which something visible is not indexed yet, by DID."""
+    return {each.did: each for each in logs if positions.get(each.did, 0) < each.verified_size}
+
+
+def _revision(logs: Sequence[Log]) -> int:
+    return max((each.revision for each in logs if each.own), default=0)
+
+
 class Follower:
     """Keeps a text index in step with the logs of a store."""
 
@@ -82,10 +91,13 @@ class Follower:
             turn.set_result(None)
 
     async def _catch_up(self, progress: Any) -> int:
-        logs = await self._store.logs()
-        behind = {each.did: each for each in logs if self._index.positions.get(each.did, 0) < each.verified_size}
+        logs, positions, done = await self._store.logs(), dict(self._index.positions), 0
         try:
-            done = await self._index_logs(behind, dict(self._index.positions), progress) if behind else 0
+            if positions and self._index.revision != _revision(logs):
+                # A log was forgotten, an entry released or a peer renamed, perhaps by another process.
+                done, self._terms_changed = await self._make_anew(logs, progress), True
+            elif _behind(logs, positions):
+                done = await self._index_logs(logs, positions, progress)
             if self._index.soiled:
                 await self._make_anew(logs, None)
         except Unavailable:
@@ -177,7 +189,7 @@ class Follower:
     async def _make_anew(self, logs: Sequence[Log], progress: Any) -> int:
         await asyncio.to_thread(self._index.begin_anew)
         try:
-            done = await self._index_logs({log.did: log for log in logs}, {}, progress)
+            done = await self._index_logs(logs, {}, progress)
         except BaseException:
             # Otherwise the next commit would take away what is not fed again.
             await asyncio.to_thread(self._index.leave)
@@ -185,8 +197,8 @@ class Follower:
         await asyncio.to_thread(self._index.collect)
         return done
 
-    async def _index_logs(self, behind: Mapping[str, Log], positions: dict[str, int], progress: Any) -> int:
-        before = dict(positions)
+    async def _index_logs(self, logs: Sequence[Log], positions: dict[str, int], progress: Any) -> int:
+        before, behind = dict(positions), _behind(logs, positions)
         total = sum(log.verified_size - positions.get(did, 0) for did, log in behind.items())
         done, soiled = 0, False
         waiting: deque[tuple[str, int, asyncio.Task[Batch]]] = deque()
@@ -217,7 +229,7 @@ class Follower:
         for did, log in behind.items():
             erased = await self._store.erasures(log.id)
             soiled |= any(at < before.get(did, 0) <= by for at, by in erased.items())
-        await asyncio.to_thread(self._index.commit, positions, soiled=soiled)
+        await asyncio.to_thread(self._index.commit, positions, revision=_revision(logs), soiled=soiled)
         return done
 
     async def _documents(self, log: Log, start: int, stop: int, *, bulk: bool) -> Batch:

@@ -348,8 +348,7 @@ async def serving(node: Node) -> AsyncIterator[web.Application]:
     jobs = scheduler(node, running)
     try:
         await asyncio.to_thread(node.index.concepts.warm, [node.config.language])
-        for did, position in (await node.syncer.reconsider()).items():
-            node.index.rewind(did, position)
+        await node.syncer.reconsider()
         await node.follower.catch_up()
         app[keys.READY].clear()
         # What is there now stays: full collections need not walk over it again and again.

@@ -329,10 +329,10 @@ class Syncer:
         origin = text.partition("\n")[0]
         return Told(checkpoints.verify(text, origin=origin, key=keys.log_key()), keys.log)
 
-    async def reconsider(self) -> dict[str, int]:
+    async def reconsider(self) -> dict[str, list[int]]:
         """Look again at what was kept aside for want of understanding: after an upgrade this node may know better.
 
-        Returns the first position released, by the DID of its log, so that the index can go back there.
+        Returns the positions released, by the DID of their log.
         """
         tools = self._workers.tools
         dids = {each.id: each.did for each in await self._store.logs()}
@@ -343,7 +343,7 @@ class Syncer:
         for log_id, positions in released.items():
             await self._store.release(log_id, positions)
             log.info("released", log=dids[log_id], entries=len(positions))
-        return {dids[log_id]: min(positions) for log_id, positions in released.items()}
+        return {dids[log_id]: positions for log_id, positions in released.items()}
 
 
 def _is_understood(entry: StoredEntry, tools: Tools) -> bool:

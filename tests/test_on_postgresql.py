@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 from aiohttp import ClientSession
 
-from federation import custody
+from federation import custody, following
 from federation import node as nodes
 from federation.errors import KeyMissing
 from federation.search import Request
@@ -102,6 +102,17 @@ async def test_a_process_whose_keys_are_no_longer_in_force_is_not_ready(start_no
         async with ClientSession() as session, session.get(f"{node.base}/health/ready") as answer:
             assert answer.status == 503
             assert "copy them from the machine where they were made" in (await answer.json())["for"][-1]
+
+
+async def test_what_one_process_removes_the_other_one_finds_no_more(start_node, another):
+    denmark = await start_node("denmark")
+    flanders = await start_node("flanders", peers=[denmark.base])
+    await denmark.publish(pilot("windmill", title="De windmolen"))
+    await flanders.pull(denmark)
+    async with another(flanders) as other:
+        assert await slugs(other, "windmolen") == ["windmill"]
+        await following.remove(flanders.node, "peer", delete=True)
+        assert await slugs(other, "windmolen") == []
 
 
 async def test_each_process_keeps_what_another_one_has_signed(start_node, another):

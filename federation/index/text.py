@@ -81,6 +81,8 @@ class TextIndex:
         self._folder = folder
         self._memory = memory
         self.schema = _schema(concepts.vocabulary)
+        self.revision = self._saved_revision()
+        """That of the logs which it was made from: at another one they show something else before its positions."""
         self._index, self.positions = self._open()
         self.soiled = bool((self._saved() or {}).get("soiled"))
         """Whether files may still hold text that was erased."""
@@ -124,6 +126,10 @@ class TextIndex:
         except (ValueError, KeyError, TypeError, AttributeError):
             return None
 
+    def _saved_revision(self) -> int:
+        saved = (self._saved() or {}).get("revision")
+        return saved if isinstance(saved, int) else 0
+
     def _saved(self) -> dict[str, Any] | None:
         try:
             state = json.loads((self._folder / "state.json").read_text("utf-8"))
@@ -143,7 +149,12 @@ class TextIndex:
     def _write_state(self, positions: Mapping[str, int]) -> None:
         path = self._folder / "state.json"
         partial = path.with_suffix(".partial")
-        state = {"layout": self._layout, "positions": dict(positions), "soiled": self.soiled}
+        state = {
+            "layout": self._layout,
+            "positions": dict(positions),
+            "revision": self.revision,
+            "soiled": self.soiled,
+        }
         partial.write_text(json.dumps(state), "utf-8")
         os.replace(partial, path)
 
@@ -215,8 +226,8 @@ class TextIndex:
                     writer.add_json(fields)
             self._coming.add(documents.words.split())
 
-    def commit(self, positions: Mapping[str, int], *, soiled: bool = False) -> None:
-        """Make what was added searchable and remember how far the logs are indexed.
+    def commit(self, positions: Mapping[str, int], *, revision: int | None = None, soiled: bool = False) -> None:
+        """Make what was added searchable and remember how far the logs are indexed, and at which revision of them.
 
         ``soiled`` where an older state held text that has been erased since: its files are then made anew.
         """
@@ -225,12 +236,9 @@ class TextIndex:
             self._index_writer().commit()
             self._index.reload()
             self.positions = dict(positions)
+            self.revision = self.revision if revision is None else revision
             self._keep_words()
             self._write_state(self.positions)
-
-    def rewind(self, did: str, position: int) -> None:
-        """Have a log indexed again from a position; indexing twice does no harm."""
-        self.positions[did] = min(self.positions.get(did, 0), position)
 
     def close(self) -> None:
         """Let go of the writer, so that another process can write."""
@@ -252,7 +260,7 @@ class TextIndex:
         self._index.reload()
         state = self._state()
         if state is not None:
-            self.positions = state
+            self.positions, self.revision = state, self._saved_revision()
         there = self._read_words()
         if there[: self._kept] == self.words.texts:
             self.words.add(there[self._kept :])

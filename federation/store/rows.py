@@ -30,6 +30,8 @@ class Log:
     declared: Declaration | None
     fingerprint: str
     checkpoint: str
+    revision: int = 0
+    """Of the own log: how often a log was forgotten or entries were released, of any log."""
 
     @property
     def size(self) -> int:
@@ -126,6 +128,7 @@ def log_of(row: Any) -> Log:
         declared=_declared(row.key_event) if row.key_event else None,
         fingerprint=row.fingerprint,
         checkpoint=row.checkpoint,
+        revision=row.revision,
     )
 
 

@@ -51,6 +51,8 @@ log: Final = sa.Table(
     sa.Column("published", Text, nullable=False, server_default=""),
     sa.Column("fingerprint", Text, nullable=False, server_default=""),
     sa.Column("checkpoint", Text, nullable=False, server_default=""),
+    # Of the own log: how often what all logs show has changed behind the end that an index has reached.
+    sa.Column("revision", sa.BigInteger, nullable=False, server_default="0"),
 )
 
 entry: Final = sa.Table(

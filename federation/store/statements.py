@@ -16,6 +16,8 @@ from federation.store.effects import GONE, STALE
 from federation.store.rows import Log
 
 T = TypeVar("T")
+REVISED: Final = schema.log.update().where(schema.log.c.own).values(revision=schema.log.c.revision + 1)
+"""What an index has taken from the logs is no longer what they show."""
 _CHUNK: Final = 400
 """Values of one IN list; SQLite allows 999 parameters in its oldest builds."""
 

@@ -92,6 +92,8 @@ class Store:
                 return log_of(row)
             change = schema.log.update().where(schema.log.c.id == known.id)
             await connection.execute(change.values(base=base, name=name))
+            if known.name != name:
+                await connection.execute(statements.REVISED)  # every document says whose it is
             row = await statements.log_row(connection, known.id)
             return log_of(row)
 
@@ -236,6 +238,7 @@ class Store:
             for table in (schema.entry, schema.peer, schema.received):
                 await connection.execute(table.delete().where(table.c.log_id == log_id))
             await connection.execute(schema.log.delete().where(schema.log.c.id == log_id, schema.log.c.own.is_(False)))
+            await connection.execute(statements.REVISED)
         await self.scrub()
 
     async def set_fingerprint(self, log_id: int, fingerprint: str) -> None:
@@ -304,6 +307,7 @@ class Store:
         )
         async with writing(self._engine) as connection:
             await connection.execute(change.values(quarantine=""), wanted)
+            await connection.execute(statements.REVISED)
 
     async def history(self, log_id: int, record: str) -> list[StoredEntry]:
         """The entries of a record in a log, those that are not shown included, in its order."""

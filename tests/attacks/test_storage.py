@@ -126,7 +126,7 @@ async def test_a32_what_was_kept_aside_appears_after_an_upgrade_word_for_word(st
     context = jsonld.context_document(load_vocabulary(folder))
     (folder / "context" / "v1.jsonld").write_text(jsonld.dumps(context), "utf-8")
     new = await start_node("flanders", peers=[peer.base], vocabulary=folder)
-    assert await new.node.syncer.reconsider() == {peer.did: 1}
+    assert await new.node.syncer.reconsider() == {peer.did: [1]}
     assert await new.slugs(peer) == ["dike"]
     kept = (await new.node.store.entries((await new.log_of(peer)).id, 1, 2))[0]
     assert kept.signed == peer.entries[1].signed
@@ -167,7 +167,7 @@ async def test_a32_a_record_that_crashes_our_reader_is_kept_aside_and_the_log_go
     assert kept.signed == peer.entries[2].signed
     assert (kept.record, kept.kind, kept.version) == (peer.entries[2].record, "pilot", 1)
     # The upgrade: our reader copes with it.
-    assert await node.node.syncer.reconsider() == {peer.did: 2}
+    assert await node.node.syncer.reconsider() == {peer.did: [2]}
     assert await node.slugs(peer) == ["lock", "mill", "dike"]
     await assert_sound(node)
 

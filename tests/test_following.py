@@ -1,0 +1,70 @@
+"""Peers that come, go and change their names: what is found follows, whichever process saw to it."""
+
+from __future__ import annotations
+
+import pytest
+
+from federation import following
+from federation import node as nodes
+from federation.index.documents import NODE_FACET
+from federation.search import Request
+from tests.conftest import TestNode, pilot
+
+
+@pytest.fixture
+async def denmark(start_node):
+    node = await start_node("denmark")
+    await node.publish(pilot("havn", title="Havn", language="da"))
+    return node
+
+
+@pytest.fixture
+async def flanders(start_node, denmark):
+    """A node that serves and has pulled Denmark, which a coordinator added."""
+    node = await start_node("flanders")
+    await node.publish(pilot("mill", title="Molen"))
+    await followed(node.node, denmark)
+    await node.pull(denmark, "denmark")
+    assert await found(node) == {"havn": "denmark", "mill": "flanders"}
+    return node
+
+
+async def followed(node: nodes.Node, other: TestNode) -> None:
+    await following.add(node, other.peer(other.base, other.config.name))
+    await following.confirm(node, other.config.name, "")
+
+
+async def found(node: TestNode) -> dict[str, str]:
+    """The records that a search finds once its index has caught up, and the node that each is said to be of."""
+    await node.node.follower.catch_up()
+    answer = await node.node.search.search(Request())
+    assert {each.value for each in answer.facets[NODE_FACET]} == {hit.node for hit in answer.hits}
+    return {hit.slug: hit.node for hit in answer.hits}
+
+
+async def test_a_command_beside_a_running_node_removes_a_peer_and_its_records(flanders, clock, tools):
+    async with nodes.open_node(flanders.config, clock=clock, width=1, tools=tools) as command:
+        assert await following.remove(command, "denmark", delete=True) == 2
+    assert await found(flanders) == {"mill": "flanders"}
+
+
+async def test_a_peer_that_was_removed_and_added_again_is_found_as_it_is_now(flanders, denmark, clock, tools):
+    await denmark.node.own.withdraw(f"{denmark.base}/records/pilot/havn", {"da": "Forkert."})
+    await denmark.publish(pilot("kaj", title="Kaj", language="da"))
+    async with nodes.open_node(flanders.config, clock=clock, width=1, tools=tools) as command:
+        await following.remove(command, "denmark", delete=True)
+        await followed(command, denmark)
+    await flanders.node.syncer.pull(flanders.peer(denmark.base, "denmark"))
+    assert await found(flanders) == {"kaj": "denmark", "mill": "flanders"}
+
+
+async def test_a_peer_is_found_under_the_name_it_has_now(flanders, denmark):
+    assert (await flanders.pull(denmark, "danmark")).state == "active"
+    assert await found(flanders) == {"havn": "danmark", "mill": "flanders"}
+
+
+async def test_nothing_is_made_anew_where_nothing_changed_but_the_end_of_a_log(flanders, denmark, monkeypatch):
+    await denmark.publish(pilot("kaj", title="Kaj", language="da"))
+    monkeypatch.setattr(flanders.node.index, "begin_anew", lambda: pytest.fail("made anew"))
+    await flanders.pull(denmark, "denmark")
+    assert await found(flanders) == {"havn": "denmark", "kaj": "denmark", "mill": "flanders"}
