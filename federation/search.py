@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
@@ -292,9 +292,17 @@ class Search:
         """The name of a facet's value in a language; the value itself where it has none."""
         return self._facets.label(name, value, language)
 
-    def possible(self, name: str) -> list[str]:
+    def possible(self, name: str) -> Collection[str]:
         """The values a facet can have, where the vocabulary says which; empty where it does not."""
         return self._facets.possible(name)
+
+    def is_value(self, name: str, value: str) -> bool:
+        """Whether a facet can have a value, or a record has it although the vocabulary does not know it."""
+        possible = self._facets.possible(name)
+        if not possible or value in possible:
+            return True
+        query = tantivy.Query.term_query(self._index.schema, facet_field(name), value, "basic")
+        return bool(self._index.searcher().search(query, 1, False).hits)
 
     # Hits
 

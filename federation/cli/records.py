@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated
 
@@ -230,6 +230,6 @@ def _filters(where: list[str], search: Search) -> dict[str, tuple[str, ...]]:
     return filters
 
 
-def _perhaps(text: str, known: Sequence[str]) -> str:
+def _perhaps(text: str, known: Collection[str]) -> str:
     near = nearest(text, known)
-    return f"did you mean {near[0]}?" if near else f"known are {', '.join(known[:40])}."
+    return f"did you mean {near[0]}?" if near else f"known are {', '.join(tuple(known)[:40])}."

@@ -136,12 +136,17 @@ class Facets:
                 return found.labels if found else None
         return None
 
-    def possible(self, name: str) -> list[str]:
+    def possible(self, name: str) -> Collection[str]:
         """The values a facet can have, where the vocabulary says which; empty where it does not."""
-        if name == "kind":
-            return [kind.name for kind in self._vocabulary.searched]
-        lists = [scheme for scheme in self._vocabulary.schemes.values() if scheme.facet == name]
-        return [concept.code for scheme in lists for concept in scheme.concepts.values()]
+        return self._possible.get(name, {})
+
+    @cached_property
+    def _possible(self) -> Mapping[str, dict[str, None]]:
+        every = {"kind": dict.fromkeys(kind.name for kind in self._vocabulary.searched)}
+        for scheme in (each for each in self._vocabulary.schemes.values() if each.facet):
+            codes = dict.fromkeys(concept.code for concept in scheme.concepts.values())
+            every[scheme.facet] = {**every.get(scheme.facet, {}), **codes}
+        return every
 
 
 def total(result: tantivy.SearchResult) -> int:

@@ -5,7 +5,7 @@ A program is told every fault and gets no answer; on the page what is wrong is l
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
@@ -16,7 +16,7 @@ from aiohttp import web
 from federation.communities import Communities, Community
 from federation.errors import Fault, InvalidRequest
 from federation.index.facets import FacetValue
-from federation.records.values import suggestion
+from federation.records.values import nearest
 from federation.records.years import FIRST, LAST, YEAR, Years, year_of
 from federation.search import MAX_LIMIT, MAX_OFFSET, Request
 from federation.web import pages
@@ -27,6 +27,11 @@ PAGE_SIZE: Final = 20
 TEXTS: Final = {
     "year": "“{value}” is not a year from {first} to {last}. Write it with four digits, such as 2021.",
     "years": "There is no year from {first} to {last}. Exchange the two, or leave one out.",
+    "parameter": "There is no parameter “{value}”. Perhaps you mean: {near}.",
+    "value": "“{value}” is no value of “{facet}”. Perhaps you mean: {near}.",
+    "number": "“{value}” is not a number from 0 to {most}. Write one in digits, or leave it out.",
+    "community": "There is no community “{value}” on this node. Perhaps you mean: {near}.",
+    "no-community": "There is no community “{value}” on this node. The page /communities lists those there are.",
     "open": "“{value}” is neither “true” nor “false”. Write open=true for open opportunities, or leave it out.",
 }
 """What may be wrong with a parameter, and what to do about it."""
@@ -35,6 +40,10 @@ _LONGEST: Final = 200
 """Characters of a name or value that are looked at."""
 _SHOWN: Final = 40
 """Characters of a wrong value that are repeated."""
+_VALUES: Final = 50
+"""Values of a facet that can be chosen at once."""
+_LISTED: Final = 40
+"""Known words that are listed where none is near."""
 _RANKED: Final = "rank"
 
 
@@ -140,7 +149,7 @@ async def read(request: web.Request) -> Asked:
         text=query.get("q", ""),
         language=language,
         by_hand=query.get("lang", ""),
-        filters=_filters(request),
+        filters=_filters(request, faults),
         years=years,
         open=query.get("open") == "true",
         ranked=query.get("order") == _RANKED,
@@ -154,15 +163,15 @@ async def read_strictly(request: web.Request) -> tuple[Asked, Request]:
     asked = await read(request)
     faults: list[Fault] = []
     known = [*_OF_API, *request.app[SEARCH].facets]
-    for name in request.query:
-        if name not in known:
-            hint = suggestion(name, known, f"Known ones are {', '.join(known)}.")
-            faults.append(Fault(f"There is no parameter {name[:60]!r}.", hint, field=name[:60]))
+    for name in (name for name in request.query if name not in known):
+        faults.append(_fault(request, "parameter", name[:_SHOWN], value=name, near=_near(name, known)))
     faults += asked.faults
     limit = _number(request, "limit", PAGE_SIZE, MAX_LIMIT, faults)
     offset = _number(request, "offset", 0, MAX_OFFSET, faults)
     if asked.inside.asked and asked.inside.community is None:
-        faults.append(await communities(request).unknown(request.query["community"]))
+        near = ", ".join(asked.inside.near)
+        text = "community" if near else "no-community"
+        faults.append(_fault(request, text, "community", value=asked.inside.asked, near=near))
     if faults:
         raise InvalidRequest("The search cannot be understood.", faults=faults)
     return asked, asked.request(today(request), limit=limit, offset=offset)
@@ -178,13 +187,22 @@ def communities(request: web.Request) -> Communities:
     return Communities(request.app[STORE], request.app[SEARCH], request.app[WORKERS].tools.vocabulary)
 
 
-def _filters(request: web.Request) -> dict[str, tuple[str, ...]]:
-    found: dict[str, tuple[str, ...]] = {}
-    for name in request.app[SEARCH].facets:
-        values = tuple(dict.fromkeys(value[:_LONGEST] for value in request.query.getall(name, []) if value))
-        if values:
-            found[name] = values[:50]
+def _filters(request: web.Request, faults: list[Fault]) -> dict[str, tuple[str, ...]]:
+    search, found = request.app[SEARCH], dict[str, tuple[str, ...]]()
+    for name in search.facets:
+        values = dict.fromkeys(value[:_LONGEST] for value in request.query.getall(name, []) if value)
+        known = {value: search.is_value(name, value) for value in tuple(values)[:_VALUES]}
+        for value in (value for value, is_known in known.items() if not is_known):
+            near = _near(value, search.possible(name))
+            faults.append(_fault(request, "value", name, value=value, facet=name, near=near))
+        if any(known.values()):
+            found[name] = tuple(value for value, is_known in known.items() if is_known)
     return found
+
+
+def _near(text: str, known: Collection[str]) -> str:
+    """The known words most like a text, or the first ones."""
+    return ", ".join(nearest(text, known) or tuple(known)[:_LISTED])
 
 
 async def _inside(request: web.Request) -> Inside:
@@ -210,13 +228,13 @@ def _number(request: web.Request, name: str, default: int, most: int, faults: li
         return default
     if text.isascii() and text.isdecimal() and len(text) < 9 and int(text) <= most:
         return int(text)
-    faults.append(Fault(f"{text[:_SHOWN]!r} is not a number from 0 to {most}.", field=name))
+    faults.append(_fault(request, "number", name, value=text, most=str(most)))
     return default
 
 
 def _fault(request: web.Request, key: str, field: str, **values: str) -> Fault:
     """A fault in every language of the node. The first full stop ends the message: a value must not bring one."""
-    told = {name: value[:_SHOWN].replace(". ", " ") for name, value in values.items()}
+    told = {name: value[: None if name == "near" else _SHOWN].replace(". ", " ") for name, value in values.items()}
     languages: Mapping[str, Any] = request.app[LOCALES].languages
     texts = {tag: language.text(TEXTS[key]).format(**told) for tag, language in languages.items()}
     message, _, remedy = TEXTS[key].format(**told).partition(". ")

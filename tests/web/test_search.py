@@ -99,10 +99,26 @@ def test_a_facet_given_twice_means_either(site: Site):
     assert total("kind=pilot&kind=organisation") == total("kind=pilot") + total("kind=organisation")
 
 
-def test_an_unknown_value_of_a_facet_finds_nothing(site: Site):
-    answer = site.get("/api/search?kind=nonsense").json
+def test_a_value_that_no_facet_has_is_refused_with_what_was_perhaps_meant_in_one_language(site: Site):
+    answer = site.get("/api/search?kind=pilt&limit=x&colour=red&lang=nl").json
+    assert {each["field"]: each["message"] for each in answer["errors"]} == {
+        "kind": "“pilt” is geen waarde van “kind”.",
+        "limit": "“x” is geen getal van 0 tot 100.",
+        "colour": "Er is geen parameter “colour”.",
+    }
+    assert "pilot" in next(each["remedy"] for each in answer["errors"] if each["field"] == "kind")
+
+
+def test_a_value_that_any_text_can_be_finds_nothing(site: Site):
+    answer = site.get("/api/search?node=nonsense").json
     assert answer["total"] == 0
-    assert {"value": "nonsense", "label": "nonsense", "count": 0} in answer["facets"]["kind"]
+    assert {"value": "nonsense", "label": "Nonsense", "count": 0} in answer["facets"]["node"]
+
+
+def test_every_value_that_is_counted_can_be_chosen(site: Site):
+    for name, values in site.get("/api/search").json["facets"].items():
+        for each in values:
+            assert site.get(f"/api/search?{name}={each['value']}").json["total"] == each["count"]
 
 
 def test_a_snippet_is_html_with_matches_marked_and_all_else_escaped(site: Site):
