@@ -14,7 +14,7 @@ log = structlog.get_logger(__name__)
 
 
 def job(
-    work: Callable[..., Coroutine[Any, Any, None]], running: set[asyncio.Task[None]]
+    work: Callable[..., Coroutine[Any, Any, object]], running: set[asyncio.Task[object]]
 ) -> Callable[..., Coroutine[Any, Any, None]]:
     """A job whose expected failures are logged in our words; the next run tries again."""
 

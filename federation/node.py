@@ -21,7 +21,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from federation import erasures
 from federation.config import Config, PeerConfig
-from federation.errors import InvalidTable, Misconfigured, StorageFailed
+from federation.errors import InvalidTable, Misconfigured, StorageFailed, Unavailable
 from federation.exchange.files import File, drafts_of
 from federation.feed import Feed, Place
 from federation.gossip import Gossip
@@ -111,10 +111,6 @@ class Node:
         if pulled.added:
             await self.follower.catch_up()
 
-    async def recount(self) -> None:
-        """Count the index against the logs, and mend it."""
-        await self.follower.recount()
-
     async def remind(self) -> None:
         """Say in the log which peers have not followed an erasure in time."""
         await erasures.warn(self.store, self.log.id, await self.peers(), self.clock())
@@ -141,16 +137,21 @@ async def init(config: Config, *, clock: Clock = now, tools: Tools | None = None
             f"The data directory {config.data} cannot be written: {error}.",
             remedy="Choose another directory with `data`, or give this user write access.",
         ) from error
-    async with open_store(config.database or url_of(config.data)) as store:
+    locks = config.data / "locks"
+    _make(locks)
+    async with open_store(config.database or url_of(config.data)) as store, store.lease("init", locks) as alone:
+        if not alone:
+            # Two would each make keys, and those of one would never be in force.
+            raise Unavailable("Another process is setting this node up.", remedy="Wait until it is done.")
         own = await store.enlist(did=config.did, base=config.base, name=config.name, own=True)
-    next_key, signed = "", max(own.size, Guard(config.data).newest())
-    if not signed:
-        # Only a log without entries may get keys: later ones would not be those it declares.
-        next_key = await asyncio.to_thread(keyring(config).create)
-    async with open_node(config, clock=clock, tools=tools, started=signed > 0) as node:
-        if not node.guard.lost():
-            await node.own.begin(next_key_hash(next_key))  # also where a set-up was cut short behind entry 0
-        return await node.store.log(node.log.id)
+        next_key, signed = "", max(own.size, Guard(config.data).newest())
+        if not signed:
+            # Only a log without entries may get keys: later ones would not be those it declares.
+            next_key = await asyncio.to_thread(keyring(config).create)
+        async with open_node(config, clock=clock, tools=tools, started=signed > 0) as node:
+            if not node.guard.lost():
+                await node.own.begin(next_key_hash(next_key))  # also where a set-up was cut short behind entry 0
+            return await node.store.log(node.log.id)
 
 
 def keyring(config: Config) -> Keyring:
@@ -298,15 +299,15 @@ def application(node: Node, *, tick: guard.Tick = time.monotonic) -> web.Applica
     return app
 
 
-def scheduler(node: Node, running: set[asyncio.Task[None]]) -> AsyncIOScheduler:
+def scheduler(node: Node, running: set[asyncio.Task[object]]) -> AsyncIOScheduler:
     """One pull a peer, each at its own pace, and the index after the logs; ``running`` holds what is under way."""
     jobs = AsyncIOScheduler(timezone=UTC)
     common = {"max_instances": 1, "coalesce": True, "misfire_grace_time": None, "next_run_time": now()}
 
     async def follow_peers() -> None:
         """A job for every peer there is now: coordinators add and remove them while the node runs."""
-        wanted = {f"pull-{peer.name}": peer for peer in await node.peers()}
-        known = {job.id for job in jobs.get_jobs() if job.id.startswith("pull-")}
+        wanted = {f"pull {peer.name} {peer.url} {peer.via}": peer for peer in await node.peers()}
+        known = {job.id for job in jobs.get_jobs() if job.id.startswith("pull ")}
         for name in known - wanted.keys():
             jobs.remove_job(name)
         for name in sorted(wanted.keys() - known):
@@ -319,7 +320,7 @@ def scheduler(node: Node, running: set[asyncio.Task[None]]) -> AsyncIOScheduler:
     jobs.add_job(job(follow_peers, running), "interval", seconds=FOLLOW_EVERY, id="peers", **common)
     jobs.add_job(job(node.recover, running), "interval", seconds=RECOVER_EVERY, id="recover", **common)
     jobs.add_job(job(node.catch_up, running), "interval", seconds=FOLLOW_EVERY, id="index", **common)
-    jobs.add_job(job(node.recount, running), "interval", days=1, id="recount", **common)
+    jobs.add_job(job(node.follower.recount, running), "interval", days=1, id="recount", **common)
     jobs.add_job(job(node.remind, running), "interval", days=1, id="erasures", **common)
     return jobs
 
@@ -344,7 +345,7 @@ async def serving(node: Node) -> AsyncIterator[web.Application]:
             f"{host}:{port} is in use by another program." if busy else f"{host}:{port} cannot be used: {error}.",
             remedy="Stop the other program, or choose another port with `listen`.",
         ) from error
-    running: set[asyncio.Task[None]] = set()
+    running: set[asyncio.Task[object]] = set()
     jobs = scheduler(node, running)
     try:
         await asyncio.to_thread(node.index.concepts.warm, [node.config.language])

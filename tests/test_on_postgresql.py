@@ -11,7 +11,7 @@ from aiohttp import ClientSession
 
 from federation import custody, following
 from federation import node as nodes
-from federation.errors import KeyMissing
+from federation.errors import KeyMissing, Unavailable
 from federation.search import Request
 from tests.conftest import pilot
 from tests.databases import POSTGRESQL
@@ -86,6 +86,17 @@ async def test_one_process_at_a_time_pulls_a_peer(start_node, another, peer):
     async with another(node) as other, other.store.lease("pull-peer", node.config.data):
         assert (await node.pull(peer)).state == "busy"
     assert (await node.pull(peer)).state == "active"
+
+
+async def test_of_two_that_set_a_node_up_at_once_one_does(start_node, clock, tools, tmp_path, database_of, monkeypatch):
+    first = (await start_node("first")).config  # whatever else is there
+    config = first.model_copy(update={"database": database_of("both"), "data": tmp_path / "one"})
+    other = config.model_copy(update={"data": tmp_path / "other"})
+    begun = [nodes.init(each, clock=clock, tools=tools) for each in (config, other)]
+    done = await asyncio.gather(*begun, return_exceptions=True)
+    (refused,) = [each for each in done if isinstance(each, Exception)]
+    assert isinstance(refused, Unavailable)
+    assert sum((each.data / "keys").exists() for each in (config, other)) == 1
 
 
 async def test_a_process_without_the_keys_says_which_it_needs(start_node, another):
