@@ -103,7 +103,9 @@ async def rotate(node: Node, next_key: Path | None, *, compromised_from: int | N
     """Put the announced key in force, with a new log key, and announce another one."""
     log = await node.store.log(node.log.id)
     declared = _declared(log.declared)
-    made = await asyncio.to_thread(_made, node.keyring, declared, next_key)
+    record = await asyncio.to_thread(_next_of, node.keyring, declared, next_key)
+    node.own.check_rotation(log, record, compromised_from)  # nothing is written for a change that will be refused
+    made = await asyncio.to_thread(_made, node.keyring, declared, record)
     position = await node.own.rotate(made.keys, made.coming, compromised_from=compromised_from)
     return Changed(position, await _fingerprint(node, position), made.next_key)
 
@@ -111,7 +113,7 @@ async def rotate(node: Node, next_key: Path | None, *, compromised_from: int | N
 async def recover(node: Node) -> Changed:
     """Go on with new keys after the record key and the next one were lost: every peer has to confirm them."""
     declared = _declared((await node.store.log(node.log.id)).declared)
-    made = await asyncio.to_thread(_made, node.keyring, declared, None, lost=True)
+    made = await asyncio.to_thread(_made, node.keyring, declared, None)
     position, fingerprint = await node.own.recover(made.keys, made.coming)
     return Changed(position, fingerprint, made.next_key)
 
@@ -123,10 +125,10 @@ class _Made:
     next_key: Path
 
 
-def _made(ring: Keyring, old: Declaration, given: Path | None, *, lost: bool = False) -> _Made:
-    """The files of the next change; those that an interrupted one has left are used again."""
+def _made(ring: Keyring, old: Declaration, record: Ed25519PrivateKey | None) -> _Made:
+    """The files of the next change, with a new record key where none is given; an interrupted one's are used again."""
     number = old.sequence + 1
-    record = _kept(ring, f"record-{number}.key", None if lost else _next_of(ring, old, given))
+    record = _kept(ring, f"record-{number}.key", record)
     log = _kept(ring, f"log-{number}.key", None)
     coming = _kept(ring, f"next-{number}.key", None)
     return _Made(

@@ -99,7 +99,8 @@ async def remove(node: Node, name: str, *, delete: bool) -> int:
     if any(each.name == name for each in node.config.peers):
         raise InvalidRequest(
             f"{name} stands in the configuration file.",
-            remedy=f"Take its table out of node.toml first; then `procirc peers remove {name}` can delete its records.",
+            remedy=f"Take its table out of node.toml and restart the node; then `procirc peers remove {name}` can "
+            "delete its records. A node that still runs with the table would fetch them again.",
         )
     added = any(each.name == name for each in await node.store.followed.every())
     log = next((each for each in await node.store.logs() if each.name == name and not each.own), None)

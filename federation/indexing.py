@@ -188,16 +188,20 @@ class Follower:
 
     async def _make_anew(self, logs: Sequence[Log], progress: Any) -> int:
         await asyncio.to_thread(self._index.begin_anew)
-        try:
-            done = await self._index_logs(logs, {}, progress)
-        except BaseException:
-            # Otherwise the next commit would take away what is not fed again.
-            await asyncio.to_thread(self._index.leave)
-            raise
+        done = await self._index_logs(logs, {}, progress)
         await asyncio.to_thread(self._index.collect)
         return done
 
     async def _index_logs(self, logs: Sequence[Log], positions: dict[str, int], progress: Any) -> int:
+        try:
+            return await self._feed(logs, positions, progress)
+        except BaseException:
+            # A writer that failed has lost documents which the next commit would count as indexed, and one that makes
+            # anew would take away what is not fed again: the next turn begins with another one.
+            await asyncio.to_thread(self._index.leave)
+            raise
+
+    async def _feed(self, logs: Sequence[Log], positions: dict[str, int], progress: Any) -> int:
         before, behind = dict(positions), _behind(logs, positions)
         total = sum(log.verified_size - positions.get(did, 0) for did, log in behind.items())
         done, soiled = 0, False

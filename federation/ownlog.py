@@ -344,8 +344,15 @@ class OwnLog:
         after it. ``compromised_from`` hides what the old key signed from a position on. Raises Misconfigured.
         """
         log = await self._store.log(self._log_id)
-        old = _declared(log.declared)
-        if key_events.next_key_hash(encode_public(new.record.public_key())) != old.next_hash:
+        self.check_rotation(log, new.record, compromised_from)
+        signer = (await self._private(log.keys)).record
+        declared = Declaration(new.public, _declared(log.declared).sequence + 1, next_hash, compromised_from)
+        return await self._declare(declared, new, signer, log.keys)
+
+    @staticmethod
+    def check_rotation(log: Log, record: Ed25519PrivateKey, compromised_from: int | None) -> None:
+        """Raise Misconfigured for a key that a log did not announce, InvalidRequest for a position it does not have."""
+        if key_events.next_key_hash(encode_public(record.public_key())) != _declared(log.declared).next_hash:
             raise Misconfigured(
                 "That is not the key that this log announced as its next one.",
                 remedy="Look for the file next.key that `procirc init` or the last rotation made. If it is lost, "
@@ -353,9 +360,6 @@ class OwnLog:
             )
         if compromised_from is not None and not 0 < compromised_from <= log.size:
             raise InvalidRequest(f"The log has {log.size} entries; {compromised_from} is not a position to begin from.")
-        signer = (await self._private(log.keys)).record
-        declared = Declaration(new.public, old.sequence + 1, next_hash, compromised_from)
-        return await self._declare(declared, new, signer, log.keys)
 
     async def recover(self, new: PrivateKeys, next_hash: str) -> tuple[int, str]:
         """Declare new keys after the old ones were lost; position and fingerprint, which every peer must confirm."""

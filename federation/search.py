@@ -198,7 +198,7 @@ class Search:
 
     def _query(self, plan: _Plan, without: str = "", *, scored: bool = True) -> tantivy.Query:
         asked, request = plan.asked, plan.request
-        if not plan.units and not asked.without and request.text.strip():
+        if not plan.units and not asked.leaves_out and request.text.strip():
             return tantivy.Query.empty_query()  # something was asked for, and no word of it can be found
         filters = {name: values for name, values in request.filters.items() if name != without}
         within = queries.Within(filters, request.scope, request.open_on, request.mark)

@@ -1051,9 +1051,14 @@ def test_the_next_key_is_exported_and_later_put_in_force(procirc: Run, home: Pat
     assert procirc("import", table(tmp_path, HEADER + OTHER), "--config", toml).code == 0
 
 
-def test_a_key_that_was_not_announced_is_not_put_in_force(procirc: Run, home: Path, toml: Path):
-    ran = procirc("keys", "rotate", "--next", home / "data" / "keys" / "log.key", "--config", toml)
+def test_a_key_that_was_not_announced_is_not_put_in_force_and_leaves_nothing(procirc: Run, home: Path, toml: Path):
+    keys = home / "data" / "keys"
+    before = sorted(keys.iterdir())
+    ran = procirc("keys", "rotate", "--next", keys / "log.key", "--config", toml)
     assert (ran.code, "not the key that this log announced" in ran.said, entries(home)) == (Exit.CONFIGURATION, True, 2)
+    assert procirc("keys", "rotate", "--compromised-from", "999", "--config", toml, "--yes").code == Exit.INVALID_INPUT
+    assert sorted(keys.iterdir()) == before
+    assert procirc("keys", "rotate", "--next", keys / "next.key", "--config", toml).code == 0
 
 
 def test_no_key_file_is_ever_overwritten_by_an_export(procirc: Run, toml: Path, tmp_path: Path):

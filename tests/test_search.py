@@ -15,7 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from federation import node as nodes
-from federation.errors import Unavailable
+from federation.errors import StorageFailed, Unavailable
 from federation.index.lexicon import BASE
 from federation.index.marking import Segment, marked_html, plain_text
 from federation.records.draft import Draft
@@ -363,6 +363,14 @@ def mills(library) -> Search:
     ],
 )
 def test_quotes_ask_for_the_very_words_and_a_minus_leaves_records_out(mills: Search, query: str, found: list[str]):
+    assert sorted(slugs(asking(mills, query))) == found
+
+
+@pytest.mark.parametrize(("query", "found"), [
+    ('-"oude molen"', ["new"]), ('molen -"oude molen"', ["new"]), ('"oude stijl" -"oude molen"', ["new"]),
+    ('molen –"oude stijl"', ["old"]), ("molen –stijl", ["old"]), ('-"oude"', []), ('molen-"oude stijl"', ["new"]),
+])  # fmt: skip
+def test_a_minus_before_quotes_leaves_out_what_has_the_phrase(mills: Search, query: str, found: list[str]):
     assert sorted(slugs(asking(mills, query))) == found
 
 
@@ -978,3 +986,18 @@ async def test_an_index_that_could_not_be_made_anew_loses_nothing(start_node):
     await node.publish(pilot("lock", title="Sluis"))
     await node.node.follower.catch_up()
     assert await found_by(node) == ["havn", "lock", "mill"]
+
+
+async def test_what_could_not_be_written_is_indexed_once_it_can(start_node):
+    node = await start_node("flanders")
+    await node.publish(pilot("mill", title="Molen"))
+    await node.node.follower.catch_up()
+    assert await found_by(node) == ["mill"]
+    files = node.config.data / "index" / "tantivy"
+    files.rename(files.with_name("away"))
+    await node.publish(pilot("lock", title="Sluis"))
+    with pytest.raises(StorageFailed):
+        await node.node.follower.catch_up()
+    files.with_name("away").rename(files)
+    await node.node.follower.catch_up()
+    assert await found_by(node) == ["lock", "mill"]

@@ -61,6 +61,7 @@ def init(
     out.print(f"  fingerprint  [bold]{own.fingerprint}[/]  (read it out to the coordinators of your peers)")
     if exported is not None:
         out.print(f"  next key     {escape(str(exported))}: put it into a safe", soft_wrap=True)
+    if not custody.has_next_key(settings):
         return
     out.print(
         "  [yellow]The next key is still on this machine:[/] it is what lets you change keys one day. "

@@ -112,6 +112,7 @@ def build(
         clauses.append((tantivy.Occur.Must, wanted))
     clauses += [(tantivy.Occur.Must, query) for query in _phrases(asked.phrases, language, schema)]
     clauses += [(tantivy.Occur.MustNot, query) for query in _excluded(asked.without, language, schema)]
+    clauses += [(tantivy.Occur.MustNot, query) for query in _phrases(asked.without_phrases, language, schema)]
     accepted = (tantivy.Query.const_score_query(query, 0.0) for query in _accepted(within, schema))
     clauses += [(tantivy.Occur.Must, query) for query in accepted]
     if clauses and all(occur == tantivy.Occur.MustNot for occur, _ in clauses):

@@ -35,8 +35,9 @@ _LONG_ENOUGH: Final = 5
 """Letters of a word that may be mistyped; with fewer, too many are alike."""
 _MISTYPED: Final = 0.75
 """How alike a word of the records must be, letter by letter, to be what was meant."""
-_PHRASE: Final = re.compile(r"[\"“”„«»]([^\"“”„«»]*)[\"“”„«»]")
-_WITHOUT: Final = re.compile(r"(?<!\S)-([^\W_][^\s\"]*)")
+_PHRASE: Final = re.compile(r"((?<!\S)[-–])?[\"“”„«»]([^\"“”„«»]*)[\"“”„«»]")
+_WITHOUT: Final = re.compile(r"(?<!\S)[-–]([^\W_][^\s\"]*)")
+"""A minus, or the dash that phones make of one."""
 _RESTORED: Final = {
     "da": (("aa", "å"), ("ae", "æ"), ("oe", "ø")),
     "nb": (("aa", "å"), ("ae", "æ"), ("oe", "ø")),
@@ -117,15 +118,26 @@ class Asked:
     text: str
     phrases: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
+    without_phrases: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, text: str) -> Asked:
         """Nothing is wrong: a quote without its fellow and a lone minus are left aside."""
         text = text[:MAX_TEXT]
-        phrases = tuple(each.strip() for each in _PHRASE.findall(text) if each.strip())[:MAX_UNITS]
+        quoted = [(minus, phrase.strip()) for minus, phrase in _PHRASE.findall(text) if phrase.strip()]
+        phrases = tuple(phrase for minus, phrase in quoted if not minus)[:MAX_UNITS]
         rest = _PHRASE.sub(" ", text)
-        without = tuple(_WITHOUT.findall(rest))[:MAX_UNITS]
-        return cls(" ".join([_WITHOUT.sub(" ", rest), *phrases]), phrases, without)
+        return cls(
+            " ".join([_WITHOUT.sub(" ", rest), *phrases]),
+            phrases,
+            tuple(_WITHOUT.findall(rest))[:MAX_UNITS],
+            tuple(phrase for minus, phrase in quoted if minus)[:MAX_UNITS],
+        )
+
+    @property
+    def leaves_out(self) -> bool:
+        """Whether something is said of what is not wanted."""
+        return bool(self.without or self.without_phrases)
 
 
 def length(units: Iterable[Unit]) -> int:
