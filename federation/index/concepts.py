@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, compress, count, pairwise
 from operator import attrgetter
-from typing import Final, NamedTuple
+from typing import Final
 
 from federation.index.compounds import Splitter
+from federation.index.forms import PART, Form, Spotted
 from federation.index.grams import Alike
-from federation.index.labels import Label, Labels
+from federation.index.labels import TELLING, Label, Labels
 from federation.index.languages import (
     ANALYSED,
     UNKNOWN,
@@ -25,8 +25,10 @@ from federation.index.languages import (
     Word,
     analysed_as,
     fold,
+    is_inflected,
     is_stop_word,
     stem,
+    written_stem,
 )
 from federation.index.lexicon import BASE, learned_meanings, load_lexicon
 from federation.records.kinds import Vocabulary, in_language
@@ -35,38 +37,11 @@ LONGEST: Final = 6
 """Words of a label by which a concept is spotted."""
 _REMEMBERED: Final = 1 << 17
 """Words of a language whose forms are kept at hand."""
-PART: Final = "~"
-"""What stands before the stem of a part, in the index."""
 _NAMED, _STEM = attrgetter("named"), attrgetter("stem")
 _FEW: Final = 4
 """Concepts with a word in their labels, for the word to tell them."""
 _Labels = dict[tuple[str, ...], tuple[str, ...]]
 """Concept IRIs by the stems of a label."""
-
-
-@dataclass(frozen=True, slots=True)
-class Spotted:
-    """Words ``first`` ≤ i < ``last`` of a text, and the concepts they name; ``part`` where only a part of one does."""
-
-    first: int
-    last: int
-    concepts: tuple[str, ...]
-    part: bool = False
-
-
-class Form(NamedTuple):
-    """What is known of a word of a language: its forms, and the concepts that it names by itself or by its parts."""
-
-    folded: str
-    stem: str
-    parts: tuple[str, ...]
-    named: tuple[str, ...]
-    reach: int
-    """Words of the longest name of a concept that begins with it."""
-    told: str
-    """What is indexed of it besides its folded form: its stem, or nothing for a stop word."""
-    inside: str
-    """Its parts as they are indexed, each behind PART."""
 
 
 class _Forms(dict[str, Form]):
@@ -140,13 +115,39 @@ class Concepts:
         labels, reach = self._spotting[1][rules], self._reach[rules].get(form, 0)
         # A stop word may have the stem of a label (Danish *har* and *hær*), and still says nothing of a text.
         told = "" if is_stop_word(word, rules) else form
-        named = dict.fromkeys(labels.get((form,), ()) if told else ())
+        named = dict.fromkeys(self._named_alone(word, rules) if told else ())
         parts = self.parts(folded, rules)
+        # Before the head of a compound that is a name itself, short parts mean something else: the frame of an
+        # agreement (Dutch *raamovereenkomst*) is no window.
+        least = TELLING + bool(self._spotting[0][rules].get((form,)))
         for size in range(len(parts), 0, -1):
             for at in range(len(parts) - size + 1):
-                named |= dict.fromkeys(labels.get(parts[at : at + size], ()))
+                if size > 1 or len(parts[at]) >= (least if at + 1 < len(parts) else TELLING):
+                    named |= dict.fromkeys(labels.get(parts[at : at + size], ()))
         inside = " ".join([PART + part for part in parts])
         return Form(folded, form, parts, tuple(named), reach, told, inside)
+
+    def _named_alone(self, word: str, rules: str) -> Iterator[str]:
+        """The concepts of which a word of a text is a name, in whatever inflection, with its diacritics."""
+        lowered = word.lower()
+        for label, iris in self._single[rules].get(written_stem(word, rules), ()):
+            if is_inflected(lowered, label, rules):
+                yield from (iri for iri in iris if (rules, lowered, iri) not in self._general)
+
+    @cached_property
+    def _single(self) -> Mapping[str, Mapping[str, Sequence[tuple[str, Sequence[str]]]]]:
+        """The labels of one word by which texts are read, and their concepts, by language and stem as it is written."""
+        found: dict[str, dict[str, dict[str, list[str]]]] = {tag: {} for tag in (*ANALYSED, UNKNOWN)}
+        for each in self.labels:
+            if each.word and each.concept in self._spotting[1][each.language].get(each.stems, ()):
+                by_word = found[each.language].setdefault(written_stem(each.word, each.language), {})
+                by_word.setdefault(each.word, []).append(each.concept)
+        return {tag: {form: tuple(some.items()) for form, some in by.items()} for tag, by in found.items()}
+
+    @cached_property
+    def _general(self) -> Set[tuple[str, str, str]]:
+        """Language, word and concept of the general labels of one word, which tell nothing in just that form."""
+        return {(each.language, each.word, each.concept) for each in self.labels if each.word and each.general}
 
     def named(self, forms: Sequence[Form], language: str) -> dict[str, None]:
         """The concepts that a text names in its own language: those that words name, then those that several do.

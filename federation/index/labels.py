@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from federation.index.compounds import SHORTEST, Splitter
 from federation.index.languages import ANALYSED, UNKNOWN, WORD, analysed_as, fold, is_stop_word, stem
 from federation.index.lexicon import Meaning
 from federation.records.kinds import Vocabulary
+
+TELLING: Final = 4
+"""Letters of a stem with which it tells of what a text is, where nothing else says so."""
 
 
 class Label(NamedTuple):
@@ -24,6 +27,11 @@ class Label(NamedTuple):
     telling: tuple[bool, ...]
     """Which of its words are no stop words."""
 
+    @property
+    def word(self) -> str:
+        """The only word of it, in small letters; empty for a label of several."""
+        return str(WORD.findall(self.text)[0]).lower() if len(self.stems) == 1 else ""
+
 
 class Labels:
     """Reads the labels of a vocabulary and its lexicon, and the words of its definitions."""
@@ -36,15 +44,25 @@ class Labels:
 
     def _texts(self, lexicon: Iterable[Meaning]) -> Iterator[tuple[str, str, str, bool]]:
         """Concept, language, text and whether it is general, of every label."""
+        meanings = tuple(lexicon)
+        # A short word that the lexicon calls general (Danish *dele*) is that too beside a concept's own name: its
+        # stem is that of too many others.
+        general = {
+            (tag, each.text)
+            for some in meanings
+            for tag, texts in some.entries.items()
+            for each in texts
+            if each.general and len(stem(each.text, tag)) < TELLING
+        }
         every = (scheme for scheme in self._vocabulary.schemes.values() if not scheme.unspotted)
         for concept in (concept for scheme in every for concept in scheme.concepts.values()):
             yield from ((concept.iri, tag, text, False) for tag, text in concept.labels.items())
             for tag, texts in concept.alternatives.items():
-                yield from ((concept.iri, tag, text, False) for text in texts)
+                yield from ((concept.iri, tag, text, (tag, text) in general) for text in texts)
         for kind in self._vocabulary.searched:
             # Whoever asks for lessons wants the kind; a text that has the word says nothing of its kind.
             yield from ((kind.iri, tag, text, True) for tag, text in kind.labels.items())
-        for meaning in lexicon:
+        for meaning in meanings:
             for tag, entries in meaning.entries.items():
                 yield from ((meaning.iri, tag, each.text, each.general) for each in entries)
 

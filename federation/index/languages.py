@@ -69,6 +69,14 @@ _STOP: Final = {
 }
 
 
+_ENDINGS: Final = {"fr": 4, "de": 4, "nl": 5, "da": 5, "sv": 5, "nb": 5}
+"""Letters of the endings of two inflections of a word, together; a vowel that is doubled counts as one."""
+_FEWEST: Final = 3
+"""The same in English, and where no rules are known."""
+_OF_BASE: Final = 3
+"""Letters of them that a name may have itself."""
+
+
 class Word(NamedTuple):
     """One word of a text: where it stands, and the forms under which it is indexed."""
 
@@ -113,11 +121,27 @@ _own = _Own()
 @lru_cache(1 << 17)
 def stem(word: str, language: str) -> str:
     """The folded stem of a word by the rules of a language; the folded word itself where there are none."""
-    algorithm = _ALGORITHMS.get(language)
-    if algorithm is None:
-        return fold(word)
+    return fold(written_stem(word, language))
+
+
+def written_stem(word: str, language: str) -> str:
+    """The stem of a word with its diacritics: a city is no city's cleaning (Swedish *stad*, *städ*)."""
     lowered = word.lower() if word.isascii() else unicodedata.normalize("NFC", word.lower())
-    return fold(_own.stemmers[algorithm].stemWord(lowered))
+    algorithm = _ALGORITHMS.get(language)
+    return lowered if algorithm is None else str(_own.stemmers[algorithm].stemWord(lowered))
+
+
+def is_inflected(word: str, base: str, language: str) -> bool:
+    """Whether two words of one stem, in small letters, differ by no more than an inflection.
+
+    Stemmers join what is derived too: *monitoring* and *monitors*, French *abordé* and *abordable*.
+    """
+    if language == "en":
+        word, base = (each[:-3] + "y" if each.endswith("ies") else each for each in (word, base))
+        base = base.removesuffix("e") if word.endswith("ing") else base
+    shared = next((at for at, pair in enumerate(zip(word, base, strict=False)) if pair[0] != pair[1]), 0)
+    shared = shared or min(len(word), len(base))
+    return len(base) - shared <= _OF_BASE and len(word) + len(base) - 2 * shared <= _ENDINGS.get(language, _FEWEST)
 
 
 def words(text: str, language: str) -> Iterator[Word]:

@@ -14,8 +14,9 @@ from typing import Final
 import tantivy
 
 from federation.index import ranking
-from federation.index.concepts import PART, Concepts, is_meaning
+from federation.index.concepts import Concepts, is_meaning
 from federation.index.documents import facet_field, stems_field
+from federation.index.forms import PART
 from federation.index.glossary import Way
 from federation.index.languages import analysed_as, folded_words, is_stop_word, words
 from federation.index.reading import Asked, QueryWord, Unit, length, restored

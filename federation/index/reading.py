@@ -13,7 +13,8 @@ from typing import Final, NamedTuple
 from rapidfuzz.distance import Levenshtein
 
 from federation.index import ranking
-from federation.index.concepts import Concepts, Spotted
+from federation.index.concepts import Concepts
+from federation.index.forms import Spotted
 from federation.index.glossary import NOTHING, WAYS, Glossary, Way
 from federation.index.grams import Alike
 from federation.index.languages import ANALYSED, WORD, Word, analysed_as, fold, is_stop_word, stem

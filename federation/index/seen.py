@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, field
 from typing import Final
 
-from federation.index.concepts import Concepts, Form
+from federation.index.concepts import Concepts
+from federation.index.forms import Form
 from federation.index.languages import ANALYSED, UNKNOWN
 
 _REMEMBERED: Final = 1 << 16

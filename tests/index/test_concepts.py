@@ -103,6 +103,42 @@ def test_a_text_in_a_language_without_rules_names_nothing(concepts: Concepts):
     assert named(concepts, "office furniture, kontormøbler", "fi") == set()
 
 
+@pytest.mark.parametrize(
+    ("text", "language", "concept"),
+    [
+        ("service", "en", STRATEGY + "R4"),
+        ("monitoring", "en", SECTOR + "ict-hardware"),
+        ("customer's", "en", BASE + "general/tax-office"),
+        ("abordé", "fr", BASE + "general/cheap"),
+        ("staden", "sv", BASE + "general/cleaning"),
+        ("både", "da", BASE + "products/ferry-ship"),
+        ("raamovereenkomst", "nl", BASE + "products/window"),
+        ("bygningsdele", "da", STRATEGY + "R1"),
+    ],
+)
+def test_a_word_that_only_shares_a_stem_or_letters_with_a_name_does_not_name_it(
+    concepts: Concepts, text: str, language: str, concept: str
+):
+    assert concept in concepts.numbers
+    assert concept not in named(concepts, text, language)
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "concept"),
+    [
+        ("repaired", "en", STRATEGY + "R4"),
+        ("reusing", "en", REUSE),
+        ("straten", "nl", BASE + "products/road"),
+        ("båden", "da", BASE + "products/ferry-ship"),
+        ("möblerna", "sv", FURNITURE),
+        ("Möbeln", "de", FURNITURE),
+        ("réemployés", "fr", REUSE),
+    ],
+)
+def test_an_inflection_of_a_name_names_it(concepts: Concepts, text: str, language: str, concept: str):
+    assert concept in named(concepts, text, language)
+
+
 # In compounds
 
 
