@@ -88,7 +88,7 @@ async def test_one_process_at_a_time_pulls_a_peer(start_node, another, peer):
     assert (await node.pull(peer)).state == "active"
 
 
-async def test_of_two_that_set_a_node_up_at_once_one_does(start_node, clock, tools, tmp_path, database_of, monkeypatch):
+async def test_of_two_that_set_a_node_up_at_once_one_does(start_node, clock, tools, tmp_path, database_of):
     first = (await start_node("first")).config  # whatever else is there
     config = first.model_copy(update={"database": database_of("both"), "data": tmp_path / "one"})
     other = config.model_copy(update={"data": tmp_path / "other"})

@@ -224,7 +224,7 @@ class Concepts:
     def warm(self, languages: Iterable[str] = ()) -> None:
         """Analyse every label now, and for searchers in some languages, so that the first does not wait for it."""
         _ = self._reach, self._pairs, self._narrower, self.facets, self.broader_terms, self._completing, self._said
-        _ = self.learned
+        _ = self.learned, self._single, self._general
         for rules in {analysed_as(each) for each in languages}:
             self._telling(rules)
             self._alike(rules)

@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 import Stemmer
+from rapidfuzz.distance import Prefix
 
 UNKNOWN: Final = "und"
 """Where texts in a language without rules of its own go (BCP 47: undetermined)."""
@@ -139,8 +140,7 @@ def is_inflected(word: str, base: str, language: str) -> bool:
     if language == "en":
         word, base = (each[:-3] + "y" if each.endswith("ies") else each for each in (word, base))
         base = base.removesuffix("e") if word.endswith("ing") else base
-    shared = next((at for at, pair in enumerate(zip(word, base, strict=False)) if pair[0] != pair[1]), 0)
-    shared = shared or min(len(word), len(base))
+    shared = Prefix.similarity(word, base)
     return len(base) - shared <= _OF_BASE and len(word) + len(base) - 2 * shared <= _ENDINGS.get(language, _FEWEST)
 
 

@@ -5,6 +5,7 @@ A program is told every fault and gets no answer; on the page what is wrong is l
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -149,7 +150,7 @@ async def read(request: web.Request) -> Asked:
         text=query.get("q", ""),
         language=language,
         by_hand=query.get("lang", ""),
-        filters=_filters(request, faults),
+        filters=await asyncio.to_thread(_filters, request, faults),  # it may ask the index
         years=years,
         open=query.get("open") == "true",
         ranked=query.get("order") == _RANKED,
@@ -192,9 +193,10 @@ def _filters(request: web.Request, faults: list[Fault]) -> dict[str, tuple[str, 
     for name in search.facets:
         values = dict.fromkeys(value[:_LONGEST] for value in request.query.getall(name, []) if value)
         known = {value: search.is_value(name, value) for value in tuple(values)[:_VALUES]}
-        for value in (value for value, is_known in known.items() if not is_known):
-            near = _near(value, search.possible(name))
-            faults.append(_fault(request, "value", name, value=value, facet=name, near=near))
+        unknown = [value for value, is_known in known.items() if not is_known]
+        if unknown:  # one fault for all: whoever sends hundreds is not compared with every code for each
+            near = _near(unknown[0], search.possible(name))
+            faults.append(_fault(request, "value", name, value=", ".join(unknown), facet=name, near=near))
         if any(known.values()):
             found[name] = tuple(value for value, is_known in known.items() if is_known)
     return found
