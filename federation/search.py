@@ -20,7 +20,7 @@ import tantivy
 from federation.index import query as queries
 from federation.index import ranking
 from federation.index.concepts import Concepts, is_meaning
-from federation.index.documents import ROLES, displayed, facet_field
+from federation.index.documents import NODE_FACET, ROLES, displayed, facet_field
 from federation.index.explanation import Because, Explainer
 from federation.index.facets import Facets, FacetValue, total
 from federation.index.glossary import Glossary
@@ -287,6 +287,14 @@ class Search:
         for name in chosen:
             counts |= self._facets.counts(plan.searcher, self._query(plan, name, scored=False), [name])
         return {name: counts[name] for name in self.facets}
+
+    async def by_node(self) -> dict[str, int]:
+        """How many records of each node there are, by its short name."""
+        return await asyncio.to_thread(self._by_node)
+
+    def _by_node(self) -> dict[str, int]:
+        every = tantivy.Query.all_query()
+        return self._facets.counts(self._index.searcher(), every, [NODE_FACET])[NODE_FACET]
 
     def value_label(self, name: str, value: str, language: str) -> str:
         """The name of a facet's value in a language; the value itself where it has none."""

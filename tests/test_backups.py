@@ -574,7 +574,7 @@ ALTERATIONS: dict[str, tuple[str, ...]] = {
     "a-trigger": ("CREATE TRIGGER t AFTER INSERT ON log BEGIN DELETE FROM entry; END",),
     "a-view": ("CREATE VIEW v AS SELECT 1",),
     "no-table": ("DROP TABLE restricted",),
-    "a-column-less": ("ALTER TABLE entry DROP COLUMN quarantine",),
+    "a-column-less": ("DROP INDEX ix_entry_aside", "ALTER TABLE entry DROP COLUMN quarantine"),
 }  # fmt: skip
 
 

@@ -31,7 +31,7 @@ class Inventory:
     async def set_aside(self) -> dict[int, int]:
         """How many entries are kept and not shown, what was erased aside, by the id of their log."""
         entry = schema.entry.c
-        query = sa.select(entry.log_id, sa.func.count()).where(entry.quarantine != "", entry.erased_by.is_(None))
+        query = sa.select(entry.log_id, sa.func.count()).where(schema.ASIDE, entry.erased_by.is_(None))
         async with reading(self._engine) as connection:
             return {row[0]: row[1] for row in await connection.execute(query.group_by(entry.log_id))}
 

@@ -74,9 +74,10 @@ entry: Final = sa.Table(
     sa.Index("ix_entry_record", "record", "log_id", "position"),
 )
 
-KEY_EVENTS: Final = sa.literal_column("kind = 'key-event'", sa.Boolean)
-"""As it stands in the index, which is only used where a query says the very same."""
-sa.Index("ix_entry_key_event", entry.c.log_id, entry.c.position, sqlite_where=KEY_EVENTS, postgresql_where=KEY_EVENTS)
+sa.Index("ix_entry_kind", entry.c.log_id, entry.c.kind, entry.c.position)
+ASIDE: Final = entry.c.quarantine != sa.literal_column("''")
+"""Entries that are kept but not shown, as their index says it: one with a bound value could not use it."""
+sa.Index("ix_entry_aside", entry.c.log_id, entry.c.position, sqlite_where=ASIDE, postgresql_where=ASIDE)
 _GONE: Final = entry.c.erased_by.is_not(None)
 sa.Index("ix_entry_erased", entry.c.log_id, entry.c.position, sqlite_where=_GONE, postgresql_where=_GONE)
 

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from federation.errors import Conflict, Misconfigured
+from federation.log.keys import KIND as KEY_EVENT
 from federation.log.trust import Entry, Erased
 from federation.store import schema
 from federation.store.effects import GONE, STALE
@@ -61,6 +62,31 @@ def newest(*conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
     return schema.entry.select().join(newest, (entry.log_id == newest.c.log_id) & (entry.position == newest.c.position))
 
 
+def _select_of_kind() -> sa.Select[Any]:
+    """The newest visible versions of a kind's records in a log, behind a position: by the index of kinds."""
+    entry, later, log = schema.entry.c, schema.entry.alias("later"), schema.log.c
+    end = sa.select(log.verified_size).where(log.id == sa.bindparam("log_id")).scalar_subquery()
+    replaced = sa.exists().where(
+        later.c.record == entry.record,
+        later.c.log_id == entry.log_id,
+        later.c.position > entry.position,
+        later.c.position < end,
+        later.c.quarantine == "",
+    )
+    wanted = schema.entry.select().where(
+        entry.log_id == sa.bindparam("log_id"),
+        entry.kind == sa.bindparam("kind"),
+        entry.position > sa.bindparam("after"),
+        entry.position < end,
+        entry.quarantine == "",
+        ~replaced,
+    )
+    return wanted.order_by(entry.position)
+
+
+OF_KIND: Final = _select_of_kind()
+
+
 def chunks(values: Iterable[T]) -> Iterator[list[T]]:
     """Some values as lists that are short enough for an IN."""
     rest = iter(values)
@@ -71,7 +97,7 @@ def chunks(values: Iterable[T]) -> Iterator[list[T]]:
 def _select_logs() -> sa.Select[Any]:
     """Logs with the key event in force at their end."""
     entry, log = schema.entry.c, schema.log.c
-    newest = sa.select(entry.body).where(entry.log_id == log.id, entry.position < log.size, schema.KEY_EVENTS)
+    newest = sa.select(entry.body).where(entry.log_id == log.id, entry.kind == KEY_EVENT, entry.position < log.size)
     newest = newest.order_by(entry.position.desc()).limit(1)
     return sa.select(schema.log, newest.scalar_subquery().label("key_event"))
 

@@ -285,7 +285,7 @@ class Store:
 
     async def quarantined(self) -> list[StoredEntry]:
         """Every entry that is kept but not shown, in the order of the logs."""
-        query = schema.entry.select().where(schema.entry.c.quarantine != "")
+        query = schema.entry.select().where(schema.ASIDE)
         async with reading(self._engine) as connection:
             rows = await connection.execute(query.order_by(schema.entry.c.log_id, schema.entry.c.position))
             return [entry_of(row) for row in rows]
@@ -293,7 +293,7 @@ class Store:
     async def set_aside(self, log_id: int, most: int) -> list[StoredEntry]:
         """The newest entries of a log that are kept but not shown, what was erased aside."""
         entry = schema.entry.c
-        query = schema.entry.select().where(entry.log_id == log_id, entry.quarantine != "", entry.erased_by.is_(None))
+        query = schema.entry.select().where(entry.log_id == log_id, schema.ASIDE, entry.erased_by.is_(None))
         query = query.order_by(entry.position.desc()).limit(most)
         async with reading(self._engine) as connection:
             return [entry_of(row) for row in await connection.execute(query)]
@@ -340,11 +340,9 @@ class Store:
 
     async def of_kind(self, log_id: int, kind: str, *, after: int = -1, most: int | None = None) -> list[StoredEntry]:
         """The newest visible versions of a kind's records in a log, in its order: all, or some after a position."""
-        entry = schema.entry.c
+        asked = {"log_id": log_id, "kind": kind, "after": after}
         async with reading(self._engine) as connection:
-            newest = statements.newest(entry.log_id == log_id)
-            wanted = newest.where(entry.kind == kind, entry.position > after).order_by(entry.position).limit(most)
-            return [entry_of(row) for row in await connection.execute(wanted)]
+            return [entry_of(row) for row in await connection.execute(statements.OF_KIND.limit(most), asked)]
 
     async def held(self, records: Iterable[str]) -> set[str]:
         """Those of some records of which a version is visible, whoever published it."""
