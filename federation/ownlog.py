@@ -373,18 +373,24 @@ class OwnLog:
         self, declared: Declaration, new: PrivateKeys, signer: Ed25519PrivateKey, before: Keys | None
     ) -> int:
         async with self._appending:
-            log = await self._store.log(self._log_id)
-            ahead = await self._ahead()
-            created = self._created(log, ahead)
-            proof = None if declared.sequence == 0 else new.record
-            body = key_events.event(self._naming.base, self._naming.did, declared, issued=created, new=proof)
-            record, _ = assemble(nodes_of(body), self._tools.vocabulary)
-            prepared = Prepared(record.iri, record.kind, 1, body)
-            entries = self._sign([prepared], signer, created)
-            checkpoint = self._checkpoint(new.log, ahead)
-            positions = await self._store.append_own(self._log_id, entries, keys=before, checkpoint=checkpoint)
-            await self._keep_checkpoint()
-            return positions[0]
+            for _ in range(_ATTEMPTS):
+                log = await self._store.log(self._log_id)
+                ahead = await self._ahead()
+                created = self._created(log, ahead)
+                proof = None if declared.sequence == 0 else new.record
+                body = key_events.event(self._naming.base, self._naming.did, declared, issued=created, new=proof)
+                record, _ = assemble(nodes_of(body), self._tools.vocabulary)
+                prepared = Prepared(record.iri, record.kind, 1, body)
+                entries, checkpoint = self._sign([prepared], signer, created), self._checkpoint(new.log, ahead)
+                try:
+                    at = (await self._store.append_own(self._log_id, entries, keys=before, checkpoint=checkpoint))[0]
+                except Conflict:
+                    if (await self._store.log(self._log_id)).keys != before:
+                        raise  # somebody else changed the keys
+                else:
+                    await self._keep_checkpoint()
+                    return at
+            raise Conflict("Other processes keep appending to the log.", remedy="Try again in a moment.")
 
 
 def _declared(declared: Declaration | None) -> Declaration:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from federation import custody
+from federation import node as nodes
+from federation.errors import Conflict
 from federation.log.keys import Declaration
 from federation.store.keyfiles import PrivateKeys
 from tests.attacks.invariants import assert_sound
-from tests.conftest import pilot
+from tests.conftest import FakeClock, pilot
 
 
 @pytest.fixture
@@ -158,3 +161,38 @@ async def test_a2_an_erasure_after_a_theft_counts_in_a_copy_that_learns_of_both_
     log = await denmark.log_of(flanders)
     assert sorted(await denmark.node.store.erasures(log.id)) == [1, 2]
     await assert_sound(denmark)
+
+
+async def test_a_rotation_goes_on_where_another_process_has_just_published(start_node, clock, tools, monkeypatch):
+    one = await start_node("flanders")
+    async with nodes.open_node(one.config, clock=FakeClock(), width=1, tools=tools) as other:
+        append, tries = other.store.append_own, []
+
+        async def overtaken(*args, **given):
+            """The other process appends after the rotation was signed, and at a later time than it."""
+            tries.append(args)
+            if len(tries) == 1:
+                await one.publish(pilot("meanwhile"))
+            return await append(*args, **given)
+
+        clock.forward(seconds=90)
+        monkeypatch.setattr(other.store, "append_own", overtaken)
+        changed = await custody.rotate(other, None, compromised_from=None)
+    assert await one.slugs(one) == ["meanwhile"]
+    assert (len(tries), changed.position) == (2, 2)
+
+
+async def test_of_two_rotations_at_once_one_is_refused(start_node, clock, tools, monkeypatch):
+    one = await start_node("flanders")
+    async with nodes.open_node(one.config, clock=clock, width=1, tools=tools) as other:
+        append = other.store.append_own
+
+        async def overtaken(*args, **given):
+            monkeypatch.setattr(other.store, "append_own", append)
+            await custody.rotate(one.node, None, compromised_from=None)
+            return await append(*args, **given)
+
+        monkeypatch.setattr(other.store, "append_own", overtaken)
+        with pytest.raises(Conflict):
+            await custody.rotate(other, None, compromised_from=None)
+    assert (await one.node.store.log(one.node.log.id)).size == 2
