@@ -23,16 +23,16 @@ from benchmarks.corpus import Corpus
 from benchmarks.sites import Site, cores, make_site
 from federation import node as nodes
 from federation.index.documents import Source, facet_field, facet_names
-from federation.indexing import documents_of
 from federation.log import checkpoint as checkpoints
+from federation.log.times import timestamp
 from federation.log.trust import Entry
-from federation.ownlog import timestamp
 from federation.records.canonical import XSD, Literal, write
 from federation.records.draft import statements
 from federation.records.proof import Signer, sign
 from federation.records.record import ISSUED, MODIFIED, PUBLISHER, VERSION
 from federation.records.values import Naming
 from federation.store.keyfiles import Keyring
+from federation.tasks import documents_of
 from federation.workers import Tools, Workers
 
 CHUNK: Final = 500

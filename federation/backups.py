@@ -40,8 +40,8 @@ from federation.errors import (
 from federation.log.keys import KIND as KEY_EVENT
 from federation.log.keys import Declaration, Keys, declared, next_key_hash
 from federation.log.merkle import Frontier
+from federation.log.times import timestamp
 from federation.node import keyring
-from federation.ownlog import timestamp
 from federation.records.multikey import encode_public
 from federation.recovery import RESTORED
 from federation.store.engine import BUSY_MS, url_of

@@ -63,7 +63,7 @@ async def peer_rows(config: Config) -> list[dict[str, Any]]:
     set_up = await asyncio.to_thread((config.data / "node.sqlite").exists)
     if config.database or set_up:
         async with open_store(database) as store:
-            states = await store.peer_states()
+            states = await store.peers.states()
             for log in await store.logs():
                 state = states.get(log.id)
                 if state is not None:

@@ -13,7 +13,7 @@ from typing import Final
 
 import structlog
 
-from federation.ownlog import Clock
+from federation.log.times import Clock
 
 OFF: Final = timedelta(minutes=2)
 """How far our clock may be from those of the peers before somebody should look at it."""

@@ -10,7 +10,7 @@ from typing import Final
 import structlog
 
 from federation.config import PeerConfig
-from federation.ownlog import timestamp
+from federation.log.times import timestamp
 from federation.store.store import Store
 
 IN_TIME: Final = timedelta(hours=72)
@@ -44,7 +44,7 @@ async def erasures(store: Store, own_id: int, peers: Sequence[PeerConfig], now: 
         return []
     ended = [each for at in positions for each in await store.entries(own.id, at, at + 1)]
     seen = {each.witness: each.size for each in await store.witnesses.of(own.did)}
-    states = await store.peer_states()
+    states = await store.peers.states()
     heard = {each.did: states[each.id].last_success for each in await store.logs() if each.id in states}
     latest = timestamp(now - IN_TIME)
     found = []

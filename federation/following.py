@@ -11,9 +11,9 @@ from federation.harvest import NQUADS, asked
 from federation.log import checkpoint as checkpoints
 from federation.log import did as dids
 from federation.log.keys import fingerprint
+from federation.log.times import timestamp
 from federation.log.trust import Claimed, Standing, judge
 from federation.node import Node
-from federation.ownlog import timestamp
 from federation.peers.ldes import read_page
 from federation.records import jsonld
 from federation.store.followed import Followed
@@ -80,14 +80,14 @@ async def confirm(node: Node, name: str, given: str) -> str:
     log = next((each for each in await node.store.logs() if each.name == name and not each.own), None)
     if log is None:
         raise NotFound(f"{name} was never contacted; there is nothing to confirm.")
-    state = (await node.store.peer_states())[log.id]
+    state = (await node.store.peers.states())[log.id]
     values: dict[str, str | int] = {"state": "new", "reason": "", "detail": "", "failures": 0, "next_attempt": ""}
     values["target"] = ""  # whatever it was heading for, the next run begins with the newest checkpoint
     if state.reason == "mass-erasure":
         values["erase_until"] = log.size
     if given:
         values["recovered"] = given
-    await node.store.update_peer(log.id, **values)
+    await node.store.peers.update(log.id, **values)
     return f"{name} is followed again; the next sync looks at its log anew."
 
 
@@ -118,7 +118,7 @@ async def remove(node: Node, name: str, *, delete: bool) -> int:
 async def evidence(node: Node, name: str) -> str:
     """What was kept against a peer: the proof of a fork as a file, or what it last did wrong."""
     log = next((each for each in await node.store.logs() if each.name == name and not each.own), None)
-    state = (await node.store.peer_states()).get(log.id) if log else None
+    state = (await node.store.peers.states()).get(log.id) if log else None
     if state is None or not state.evidence:
         raise NotFound(f"Nothing is held against {name}.")
     return state.evidence

@@ -16,7 +16,7 @@ from federation.harvest import Harvester, Progress
 from federation.log import checkpoint as checkpoints
 from federation.log.checkpoint import Checkpoint
 from federation.log.keys import Keys, fingerprint
-from federation.ownlog import Clock, timestamp
+from federation.log.times import Clock, timestamp
 from federation.quotas import Budget
 from federation.store.rows import Log
 from federation.store.store import Store
@@ -90,7 +90,7 @@ class Copier:
     ) -> bool:
         end = known.standing()
         if goal.size > known.size:
-            await self._store.update_peer(known.id, claimed_size=newest.size, target=goal.written())
+            await self._store.peers.update(known.id, claimed_size=newest.size, target=goal.written())
             end = await self._harvester.follow(peer, known, goal.size, recovered, progress, budget)
             if end.size < goal.size:
                 return False

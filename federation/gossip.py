@@ -28,7 +28,8 @@ from federation.log.forks import Told
 from federation.log.keys import KIND as KEY_EVENT
 from federation.log.keys import declared
 from federation.log.merkle import Frontier
-from federation.ownlog import Clock, OwnLog, timestamp
+from federation.log.times import Clock, timestamp
+from federation.ownlog import OwnLog
 from federation.peers.transport import Transport
 from federation.records import jsonld
 from federation.records.multikey import decode_public
@@ -53,7 +54,7 @@ class Contradiction:
 async def _told(store: Store) -> tuple[list[Log], list[str]]:
     """The logs of others that this node has verified, and the proofs of forks it has found."""
     logs = [each for each in await store.logs() if not each.own and each.checkpoint]
-    states = await store.peer_states()
+    states = await store.peers.states()
     kept = (states[each.id].evidence for each in logs if each.id in states and states[each.id].reason == "forked")
     return logs, [each for each in kept if each.startswith("{")]
 

@@ -8,26 +8,25 @@ many, and stored several at a time with the cursor behind the last. What is kept
 from __future__ import annotations
 
 import asyncio
-import traceback
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
-from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 import structlog
 
 from federation.config import PeerConfig
-from federation.errors import BadPage, WrongTime, printable
+from federation.errors import BadPage, WrongTime
 from federation.limits import Limits
 from federation.log import did as dids
-from federation.log.trust import Entry, Erased, Packed, Standing, judge, packed, unpacked
-from federation.ownlog import Clock
-from federation.peers.ldes import Page, Relation, in_order, read_page
-from federation.peers.transport import Content, Transport
+from federation.log.times import Clock
+from federation.log.trust import Entry, Erased, Standing, unpacked
+from federation.peers.ldes import Page, Relation, in_order
+from federation.peers.transport import Transport
 from federation.quotas import Budget
 from federation.store.rows import Log
 from federation.store.store import Store
-from federation.workers import Tools, Workers
+from federation.tasks import judge_page, read_links
+from federation.workers import Workers
 
 NQUADS: Final = "application/n-quads"
 BULK: Final = 300
@@ -40,18 +39,6 @@ _TOGETHER: Final = 4
 Progress = Callable[[int, int], None]
 """Called with entries held and entries the peer has."""
 log = structlog.get_logger(__name__)
-
-
-class Judged(NamedTuple):
-    """A page that was believed, with the standing of its log after it and its bytes unpacked.
-
-    ``crashes`` are the tracebacks of entries that our reader could not cope with, by position.
-    """
-
-    entries: list[Packed]
-    after: Standing
-    size: int
-    crashes: dict[int, str]
 
 
 class _Page(NamedTuple):
@@ -67,25 +54,6 @@ _Task = asyncio.Task[_Page]
 def asked(peer: PeerConfig, path: str) -> str:
     """Where a path of a peer is asked for: at the peer, or at a mirror of one that is gone."""
     return f"{peer.via}/mirror/{dids.host_of(peer.url)}{path}" if peer.via else f"{peer.url}{path}"
-
-
-def judge_page(tools: Tools, content: Content, url: str, standing: Standing, stop: int, now: datetime) -> Judged:
-    """Read and verify one page: the entries from ``standing.size`` up to ``stop``. Pure; runs in a worker."""
-    data, crashes = content.opened(), dict[int, str]()
-
-    def crashed(position: int, error: Exception) -> None:
-        lines = "".join(traceback.format_exception(error)).splitlines()
-        crashes[position] = "\n".join(map(printable, lines))  # it may quote the record
-
-    page = read_page(data, url=url, base=standing.base)
-    wanted = [claim for claim in page.claims if standing.size <= claim.position < stop]
-    entries, after = judge(wanted, standing, vocabulary=tools.vocabulary, checks=tools.checks, now=now, crashed=crashed)
-    return Judged(packed(entries), after, len(data), crashes)
-
-
-def read_links(tools: Tools, content: Content, url: str, base: str) -> Page:
-    """Read a page for its links. Pure; runs in a thread."""
-    return read_page(content.opened(), url=url, base=base)
 
 
 class Harvester:

@@ -13,7 +13,7 @@ import structlog
 
 from federation.errors import FederationError, Unavailable
 from federation.index.concepts import Concepts
-from federation.index.documents import Batch, Source, batch, document
+from federation.index.documents import Batch, Source
 from federation.index.glossary import Glossary, Term
 from federation.index.text import TextIndex
 from federation.log.effects import effect_of
@@ -23,7 +23,8 @@ from federation.records.record import assemble
 from federation.store.effects import COMPROMISED
 from federation.store.rows import Log, StoredEntry
 from federation.store.store import Store
-from federation.workers import Tools, Workers
+from federation.tasks import documents_of
+from federation.workers import Workers
 
 log = structlog.get_logger(__name__)
 _CHUNK: Final = 250
@@ -33,11 +34,6 @@ AWAITED: Final = 1.0
 """Seconds that an author waits for the index."""
 BULK: Final = 2000
 """Entries from which on worker processes build the documents."""
-
-
-def documents_of(tools: Tools, sources: Sequence[Source]) -> Batch:
-    """Index documents of some entries. Pure; runs in a worker."""
-    return batch(document(source, tools.concepts) for source in sources)
 
 
 def _glossary(said: Sequence[tuple[Log, str]], concepts: Concepts, before: Glossary) -> Glossary:

@@ -30,7 +30,8 @@ from federation.index.text import TextIndex
 from federation.indexing import Follower
 from federation.jobs import job
 from federation.log.keys import next_key_hash
-from federation.ownlog import Clock, OwnLog
+from federation.log.times import Clock
+from federation.ownlog import OwnLog
 from federation.peers.transport import Transport, open_transport
 from federation.publish import Publisher
 from federation.records.vocabulary import load_vocabulary
@@ -103,7 +104,7 @@ class Node:
     async def pull(self, peer: PeerConfig) -> None:
         """One scheduled pull: nothing before its time, and the index afterwards."""
         states = {entry.did: entry.id for entry in await self.store.logs()}
-        known = (await self.store.peer_states()).get(states.get(peer.did, -1))
+        known = (await self.store.peers.states()).get(states.get(peer.did, -1))
         if known is not None and not is_due(known, self.clock()):
             return
         pulled = await self.syncer.pull(peer)

@@ -8,9 +8,8 @@ process takes effect at once.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from statistics import median
 from typing import Final, Protocol
 
@@ -35,20 +34,19 @@ from federation.log.checkpoint import head_of
 from federation.log.effects import ERASURE, WITHDRAWAL
 from federation.log.forks import Told
 from federation.log.keys import Declaration, Keys
-from federation.log.times import signing_time
+from federation.log.times import Clock, signing_time, timestamp
 from federation.log.trust import Entry, understood
-from federation.records.canonical import PC, TYPE, XSD, Literal, Triple, nodes_of, read, write
+from federation.records.canonical import PC, TYPE, XSD, Literal, nodes_of, write
 from federation.records.kinds import Texts
 from federation.records.multikey import decode_public, encode_public
 from federation.records.proof import Signer, sign
-from federation.records.record import ISSUED, MODIFIED, PUBLISHER, VERSION, assemble
+from federation.records.record import assemble, first_issued, managed
 from federation.records.values import Naming, clean
 from federation.store.keyfiles import Keyring, PrivateKeys
 from federation.store.rows import Log
 from federation.store.store import SignCheckpoint, Store
+from federation.tasks import Prepared
 from federation.workers import Tools
-
-Clock = Callable[[], datetime]
 
 
 class Guard(Protocol):
@@ -69,44 +67,9 @@ _ATTEMPTS: Final = 8
 _CLASSES: Final = {WITHDRAWAL: PC + "Withdrawal", ERASURE: PC + "Erasure"}
 
 
-def timestamp(now: datetime) -> str:
-    """A time as records carry it: UTC, whole seconds, ``Z``."""
-    return now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def signed_more(held: int, signed: int) -> str:
     """Why a node that has lost entries of its own log must not write."""
     return f"This node holds {held} entries of its own log, but has signed {signed} before."
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A valid body that waits for its signature; ``unchanged`` when it says nothing new."""
-
-    record: str
-    kind: str
-    version: int
-    body: str
-    unchanged: bool = False
-    mentions: frozenset[tuple[str, str]] = frozenset()
-    """Property and IRI of every other record it refers to."""
-
-
-def managed(subject: str, did: str, version: int, issued: str, now: str) -> list[Triple]:
-    """What a node itself says of every version of a record."""
-    return [
-        (subject, PUBLISHER, did),
-        (subject, ISSUED, Literal(issued, XSD + "dateTime")),
-        (subject, MODIFIED, Literal(now, XSD + "dateTime")),
-        (subject, VERSION, Literal(str(version), XSD + "integer")),
-    ]
-
-
-def first_issued(body: str, subject: str) -> str:
-    """When the first version of a record was published, as a later one repeats it."""
-    found = (value for node, path, value in read(body) if node == subject and path == ISSUED)
-    value = next(found, None)
-    return value.value if isinstance(value, Literal) else ""
 
 
 class OwnLog:
@@ -159,7 +122,7 @@ class OwnLog:
         """
         now = self._clock()
         first, last = timestamp(now - timedelta(days=1)), timestamp(now)
-        states = (await self._store.peer_states()).values()
+        states = (await self._store.peers.states()).values()
         return median([each.ahead for each in states if first < each.heard <= last] or [0])
 
     def _may_write(self) -> None:

@@ -13,35 +13,22 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from federation.errors import Conflict, Fault, FederationError, InvalidRecord
-from federation.log.effects import ENDINGS, ERASURE, WITHDRAWAL
-from federation.ownlog import Clock, OwnLog, Prepared, first_issued, managed, timestamp
-from federation.records import rules
-from federation.records.canonical import Triple, check_size, nodes_of, read, write
-from federation.records.draft import Draft, Place, mentions, parts_of, restricted_texts, statements
-from federation.records.record import ISSUED, MODIFIED, PUBLISHER, VERSION, assemble
-from federation.records.shapes import fault_of
+from federation.errors import Conflict, Fault, InvalidRecord
+from federation.log.effects import ENDINGS
+from federation.log.times import Clock, timestamp
+from federation.ownlog import OwnLog
+from federation.records.draft import Draft, restricted_texts
 from federation.records.values import Naming
 from federation.store.rows import StoredEntry
 from federation.store.store import Store
-from federation.workers import Tools, Workers
+from federation.tasks import Prepared, Previous, prepare
+from federation.workers import Workers
 
 Progress = Callable[[int], None]
 
 BATCH: Final = 200
 """Drafts validated and appended together: enough to spread the cost of pyshacl and of one fsync."""
 _ATTEMPTS: Final = 8
-_MANAGED: Final = frozenset({ISSUED, MODIFIED, VERSION})
-
-
-@dataclass(frozen=True, slots=True)
-class Previous:
-    """What the next version of a record must know of its current one."""
-
-    body: str
-    version: int
-    ended: str = ""
-    """Withdrawal or erasure, where the record was ended and is not meant to come back."""
 
 
 @dataclass(slots=True)
@@ -65,89 +52,6 @@ class Outcome:
         self.faults += other.faults
         self.rejected += other.rejected
         self.updates |= other.updates
-
-
-def prepare(
-    tools: Tools, drafts: Sequence[Draft], previous: Mapping[str, Previous], naming: Naming, now: str
-) -> tuple[list[Prepared | None], list[Fault]]:
-    """Validate drafts and write their canonical bodies. Pure; runs in a worker.
-
-    Returns one item a draft (None where it was refused) and every fault found, warnings included.
-    """
-    vocabulary = tools.vocabulary
-    faults: list[Fault] = []
-    complete: list[tuple[int, str, int, list[Triple]]] = []
-    prepared: list[Prepared | None] = [None] * len(drafts)
-    for index, draft in enumerate(drafts):
-        triples, found = statements(draft, vocabulary, naming)
-        faults += found
-        if found:
-            continue
-        subject = naming.record(draft.kind, draft.slug)
-        known = previous.get(subject)
-        if known is not None and known.ended:
-            faults.append(_ended(draft, known.ended))
-            prepared[index] = Prepared(subject, draft.kind, known.version, known.body, unchanged=True)
-            continue
-        if known is not None and (draft.only_if_new or _same(triples, known.body, (subject, PUBLISHER, naming.did))):
-            prepared[index] = Prepared(subject, draft.kind, known.version, known.body, unchanged=True)
-            continue
-        version = known.version + 1 if known is not None else 1
-        issued = (first_issued(known.body, subject) if known is not None else "") or now
-        complete.append((index, subject, version, triples + managed(subject, naming.did, version, issued, now)))
-    places = {naming.record(draft.kind, draft.slug): draft.place for draft in drafts}
-    places |= {f"{naming.record(d.kind, d.slug)}#{part.slug}": part.place for d in drafts for part in parts_of(d)}
-    bodies, found = _judged(tools, {subject: triples for _, subject, _, triples in complete}, places)
-    for index, subject, version, triples in complete:
-        if subject in bodies:
-            others = mentions(triples, subject, vocabulary)
-            prepared[index] = Prepared(subject, drafts[index].kind, version, bodies[subject], mentions=others)
-    return prepared, faults + found
-
-
-def _ended(draft: Draft, how: str) -> Fault:
-    said = {ERASURE: "erased", WITHDRAWAL: "withdrawn"}[how]
-    return Fault(
-        f"{draft.kind}/{draft.slug} was {said} and stays so.",
-        "Use --reinstate if it is meant to come back.",
-        file=draft.place.file,
-        row=draft.place.row,
-        severity="warning",
-    )
-
-
-def _judged(
-    tools: Tools, records: Mapping[str, list[Triple]], places: Mapping[str, Place]
-) -> tuple[dict[str, str], list[Fault]]:
-    """The bodies of the records that may be published, and what shapes and rules say of all of them."""
-    bodies: dict[str, str] = {}
-    faults: list[Fault] = []
-    findings = tools.shacl.findings(list(records.values())) if records else []
-    for subject, triples in records.items():
-        try:
-            body = write(triples)
-            check_size(body)
-            findings += rules.findings(assemble(nodes_of(body), tools.vocabulary)[0], tools.vocabulary)
-            bodies[subject] = body
-        except FederationError as error:
-            place = places[subject]
-            faults.append(Fault(str(error), "Shorten or split the record.", file=place.file, row=place.row))
-    for finding in findings:
-        subject = finding.node.partition("#")[0]
-        place = places.get(finding.node) or places[subject]
-        fault = fault_of(finding, tools.vocabulary, subject)
-        faults.append(fault.at(file=place.file, row=place.row, column=place.columns.get(fault.field, "")))
-        if finding.severity == "violation":
-            bodies.pop(subject, None)
-    return bodies, faults
-
-
-def _same(triples: Iterable[Triple], body: str, publisher: Triple) -> bool:
-    return _content(triples) == _content(read(body)) - {publisher}
-
-
-def _content(triples: Iterable[Triple]) -> set[Triple]:
-    return {triple for triple in triples if triple[1] not in _MANAGED}
 
 
 class Publisher:

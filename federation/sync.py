@@ -46,8 +46,9 @@ from federation.log import forks
 from federation.log.checkpoint import Checkpoint
 from federation.log.forks import Told
 from federation.log.keys import Keys
+from federation.log.times import Clock, timestamp
 from federation.log.trust import UNREADABLE, understood
-from federation.ownlog import Clock, Guard, timestamp
+from federation.ownlog import Guard
 from federation.peers.transport import Transport
 from federation.records import jsonld
 from federation.store.rows import Day, Log, PeerState, StoredEntry
@@ -144,10 +145,10 @@ class Syncer:
             return await self._pull(peer, entry, progress)
 
     async def _pull(self, peer: PeerConfig, entry: Log, progress: Progress) -> Pulled:
-        before = (await self._store.peer_states())[entry.id]
+        before = (await self._store.peers.states())[entry.id]
         learned: dict[str, str | int] = {}
         verdict = await self._attempt(peer, entry, before, learned, progress)
-        current = (await self._store.peer_states())[entry.id]
+        current = (await self._store.peers.states())[entry.id]
         if current.reason == Forked.slug:
             # Found through a third node while this pull went on: whatever it came to, that stands.
             verdict = _Verdict(current.state, current.reason, current.detail)
@@ -158,7 +159,7 @@ class Syncer:
         values["detail"] = verdict.detail
         if (current.state, current.reason) != (verdict.state, verdict.reason):
             values["since"] = now
-        await self._store.update_peer(entry.id, **values, last_attempt=now)
+        await self._store.peers.update(entry.id, **values, last_attempt=now)
         held = (await self._store.log(entry.id)).verified_size
         added = max(held - entry.verified_size, 0)
         told = {"reason": verdict.reason, "detail": verdict.detail} if verdict.reason else {}
@@ -216,11 +217,11 @@ class Syncer:
             if self._guard is not None:
                 await asyncio.to_thread(self._guard.accuse, found.evidence)
             return
-        state = (await self._store.peer_states())[found.log.id]
+        state = (await self._store.peers.states())[found.log.id]
         if state.reason == Forked.slug:
             return
         log.warning("forked", peer=found.log.name)
-        await self._store.update_peer(
+        await self._store.peers.update(
             found.log.id,
             state="forked",
             reason=Forked.slug,

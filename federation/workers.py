@@ -20,14 +20,16 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import asynccontextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, TypeVar, TypeVarTuple, Unpack
+from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple, Unpack
 
 from federation.errors import Unavailable
 from federation.index.concepts import Concepts
 from federation.index.lexicon import lexicon_files, query_files
 from federation.records.kinds import Vocabulary
-from federation.records.shacl import Shacl
 from federation.records.shapes import Checks
+
+if TYPE_CHECKING:
+    from federation.records.shacl import Shacl
 
 Arguments = TypeVarTuple("Arguments")
 R = TypeVar("R")
@@ -61,6 +63,8 @@ class Tools:
 
     @cached_property
     def shacl(self) -> Shacl:
+        from federation.records.shacl import Shacl  # noqa: PLC0415 - dear, and of no use to those that judge pages
+
         return Shacl(self.vocabulary)
 
 

@@ -180,7 +180,7 @@ def syncing(folder: Path, rounds: int, seed: int, tools: Tools) -> dict[str, Any
         async def check() -> None:
             async with nodes.open_node(config, width=1, tools=tools) as opened:
                 held, size = await proved(opened, source.base)
-                states = await opened.store.peer_states()
+                states = await opened.store.peers.states()
                 found = await opened.search.search(Request(limit=1))
             (folder / "result").write_text(
                 json.dumps(

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from federation import __version__
-from federation.ownlog import timestamp
+from federation.log.times import timestamp
 from tests.conftest import free_port
 
 VERSIONS: Final = Path(__file__).parent / "data" / "versions"

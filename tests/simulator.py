@@ -21,13 +21,13 @@ from federation.feed import PAGE, Format, Place
 from federation.log import checkpoint, did, keys
 from federation.log.keys import Declaration, next_key_hash
 from federation.log.merkle import Frontier
-from federation.ownlog import managed, timestamp
+from federation.log.times import timestamp
 from federation.records.canonical import PC, TYPE, XSD, Literal, nodes_of, write
 from federation.records.draft import Draft, statements
 from federation.records.kinds import Vocabulary
 from federation.records.multikey import encode_public
 from federation.records.proof import Signer, sign
-from federation.records.record import assemble
+from federation.records.record import assemble, managed
 from federation.records.values import Naming
 from federation.store.keyfiles import PrivateKeys
 from federation.store.store import StoredEntry

@@ -12,11 +12,11 @@ from typing import Final
 import pytest
 
 from federation.exchange.files import File, drafts_of
-from federation.publish import Prepared, prepare
 from federation.records.canonical import DCT, PC, Literal, nodes_of
 from federation.records.derived import standing
 from federation.records.record import Record, assemble
 from federation.records.values import Naming
+from federation.tasks import Prepared, prepare
 from federation.workers import Tools
 from tests.records.authoring import LICENCE, NOW, VOCABULARY
 

@@ -16,7 +16,7 @@ from federation.limits import Limits
 from federation.log import forks
 from federation.log.keys import Declaration
 from federation.log.merkle import Frontier
-from federation.ownlog import timestamp
+from federation.log.times import timestamp
 from federation.peers.transport import open_transport
 from federation.records.proof import Signer
 from federation.store.keyfiles import PrivateKeys
@@ -174,7 +174,7 @@ async def test_a_status_that_passes_is_tried_again_later(node, peer, code):
 async def test_retry_after_is_honoured(node, peer):
     peer.answering("/log/checkpoint", status(429, Retry_After="7200"))
     await node.pull(peer)
-    state = (await node.node.store.peer_states())[(await node.log_of(peer)).id]
+    state = (await node.node.store.peers.states())[(await node.log_of(peer)).id]
     assert state.next_attempt == "2026-11-22T11:00:00Z"
     peer.requests.clear()
     await node.node.pull(node.peer(peer.base))
@@ -319,14 +319,14 @@ async def test_two_histories_of_one_size_are_a_fork(node, peer):
     assert (pulled.state, pulled.reason) == ("forked", "forked")
     assert await node.slugs(peer) == ["mill", "lock"]
     log = await node.log_of(peer)
-    evidence = (await node.node.store.peer_states())[log.id].evidence
+    evidence = (await node.node.store.peers.states())[log.id].evidence
     fork = forks.checked(json.loads(evidence))
     assert fork.first.checkpoint.text == log.checkpoint
     assert (fork.log, fork.first.checkpoint.size, fork.second.checkpoint.size) == (peer.did, 3, 3)
     # The next honest answer does not undo it; a coordinator does.
     peer.entries[-1] = real
     assert (await node.pull(peer)).state == "forked"
-    await node.node.store.update_peer(log.id, state="new", reason="")
+    await node.node.store.peers.update(log.id, state="new", reason="")
     await recovers(node, peer, ["mill", "lock"])
 
 

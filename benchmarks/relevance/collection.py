@@ -13,9 +13,9 @@ from federation.config import load
 from federation.exchange.files import File, drafts_of
 from federation.index.documents import Source, batch, document
 from federation.index.text import TextIndex
-from federation.ownlog import timestamp
-from federation.publish import prepare
+from federation.log.times import timestamp
 from federation.records.vocabulary import load_vocabulary
+from federation.tasks import prepare
 from federation.workers import Tools
 
 NODES: Final = Path(__file__).parent.parent.parent / "nodes"

@@ -14,8 +14,8 @@ from rich.table import Table as Grid
 from federation.cli.commands import DEFAULT_CONFIG, ConfigOption, JsonOption, app, load, run
 from federation.config import Config
 from federation.errors import InvalidRequest
+from federation.log.times import timestamp
 from federation.node import now
-from federation.ownlog import timestamp
 from federation.store.engine import url_of
 from federation.store.in_house import InHouse
 from federation.store.store import open_store

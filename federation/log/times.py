@@ -1,20 +1,28 @@
-"""When a log may be signed: not before it was signed last, and at no time that would keep its peers away. Pure.
+"""Times as logs carry them, and when a log may be signed. Pure.
 
+A log is not signed before it was signed last, and at no time that would keep its peers away.
 Whoever follows a log refuses it while its times lie in the future. A clock that is a day ahead for a
 moment would cost the log that day, and no later signature could take the time back.
 """
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from federation.errors import WrongClock
 from federation.log.trust import FUTURE
 
+Clock = Callable[[], datetime]
 FAR_AHEAD: Final = timedelta(hours=24)
 """How far ahead of its peers' a clock is wrong for certain; a smaller difference is only told."""
 _SET_IT: Final = "Set the clock of this machine from a time server, and keep it so."
+
+
+def timestamp(now: datetime) -> str:
+    """A time as records carry it: UTC, whole seconds, ``Z``."""
+    return now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def signing_time(now: datetime, *, last: datetime | None, ahead: float) -> datetime:

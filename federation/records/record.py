@@ -14,7 +14,7 @@ from operator import itemgetter
 from typing import Final, NamedTuple
 
 from federation.errors import InvalidRecord
-from federation.records.canonical import DCT, PC, TYPE, Literal, Nodes, Remembered, Statement, Term
+from federation.records.canonical import DCT, PC, TYPE, XSD, Literal, Nodes, Remembered, Statement, Term, Triple, read
 from federation.records.kinds import Kind, Vocabulary
 
 PUBLISHER: Final = DCT + "publisher"
@@ -179,3 +179,20 @@ def _only(statements: Sequence[Statement], place: int, path: str, subject: str) 
     if not isinstance(value, str):
         raise InvalidRecord(f"<{subject[:200]}> must have exactly one <{path}>, an IRI.")
     return value
+
+
+def managed(subject: str, did: str, version: int, issued: str, now: str) -> list[Triple]:
+    """What a node itself says of every version of a record."""
+    return [
+        (subject, PUBLISHER, did),
+        (subject, ISSUED, Literal(issued, XSD + "dateTime")),
+        (subject, MODIFIED, Literal(now, XSD + "dateTime")),
+        (subject, VERSION, Literal(str(version), XSD + "integer")),
+    ]
+
+
+def first_issued(body: str, subject: str) -> str:
+    """When the first version of a record was published, as a later one repeats it."""
+    found = (value for node, path, value in read(body) if node == subject and path == ISSUED)
+    value = next(found, None)
+    return value.value if isinstance(value, Literal) else ""

@@ -8,10 +8,9 @@ a checkpoint.
 
 from __future__ import annotations
 
-import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Any, Final
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -29,11 +28,10 @@ from federation.store.followed import FollowedPeers
 from federation.store.in_house import InHouse
 from federation.store.inventory import Inventory
 from federation.store.locks import Leases
-from federation.store.rows import Day, Log, PeerState, StoredEntry, entry_of, log_of
+from federation.store.peers import PeerStates
+from federation.store.rows import Day, Log, StoredEntry, entry_of, log_of
 from federation.store.witnesses import Witnesses
 
-LATELY: Final = 1.0
-"""Seconds for which pages may be told what was read before."""
 SignCheckpoint = Callable[[int, bytes, str], str]
 """Signs a size and a root, given the last checkpoint of the log, which is empty before the first."""
 
@@ -56,14 +54,13 @@ class Store:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
-        self._lately: tuple[float, dict[int, PeerState]] = (-LATELY, {})
-        """When peer_states_lately read, and what; nothing where this process has changed it since."""
         self.soiled = False
         """Whether files of the database may still hold what was erased."""
         self.in_house = InHouse(engine)
         self.witnesses = Witnesses(engine)
         self.inventory = Inventory(engine)
         self.followed = FollowedPeers(engine)
+        self.peers = PeerStates(engine)
         self.lease = Leases(engine).lease
 
     # Logs
@@ -365,27 +362,3 @@ class Store:
         )
         async with reading(self._engine) as connection:
             return {row[0]: row[1] for row in await connection.execute(query)}
-
-    # Peers
-
-    async def peer_states(self) -> dict[int, PeerState]:
-        """The state of every peer, by the id of its log."""
-        async with reading(self._engine) as connection:
-            rows = await connection.execute(schema.peer.select())
-            return {row.log_id: PeerState(**row._mapping) for row in rows}
-
-    async def peer_states_lately(self) -> Mapping[int, PeerState]:
-        """The same for pages, which ask at every search: a change by another process may be seen a second later."""
-        at, states = self._lately
-        if time.monotonic() > at + LATELY:
-            before, at = self._lately, time.monotonic()
-            states = await self.peer_states()
-            if self._lately is before:  # nothing was written while we read
-                self._lately = at, states
-        return states
-
-    async def update_peer(self, log_id: int, **values: str | int) -> None:
-        """Change some columns of a peer's state."""
-        async with writing(self._engine) as connection:
-            await connection.execute(schema.peer.update().where(schema.peer.c.log_id == log_id).values(**values))
-        self._lately = (-LATELY, {})

@@ -80,7 +80,7 @@ async def report(request: web.Request) -> web.Response:
 
 async def peer_list(request: web.Request) -> list[dict[str, Any]]:
     store = request.app[STORE]
-    states = await store.peer_states()
+    states = await store.peers.states()
     configured = {peer.did: peer for peer in request.app[CONFIG].peers}
     found = []
     for log in await store.logs():

@@ -8,7 +8,7 @@ from typing import Final
 from aiohttp import web
 
 from federation.config import PeerConfig
-from federation.ownlog import timestamp
+from federation.log.times import timestamp
 from federation.web.keys import CLOCK, CONFIG, FOLLOWER, GUARD, LOG, OWN, READY, STORE
 
 BEHIND: Final = 1_000
@@ -52,7 +52,7 @@ async def _overdue(app: web.Application) -> list[str]:
     store = app[STORE]
     followed = [each.did for each in await store.followed.every() if each.confirmed]
     every = {**dict.fromkeys(followed, _USUAL), **{peer.did: peer.every for peer in app[CONFIG].peers}}
-    states, found = await store.peer_states(), list[str]()
+    states, found = await store.peers.states(), list[str]()
     for each in await store.logs():
         state = states.get(each.id)
         if each.did not in every or state is None or not state.last_attempt:

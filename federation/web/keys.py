@@ -11,7 +11,8 @@ from federation.config import Config, PeerConfig
 from federation.feed import Feed
 from federation.index.text import TextIndex
 from federation.indexing import Follower
-from federation.ownlog import Clock, OwnLog
+from federation.log.times import Clock
+from federation.ownlog import OwnLog
 from federation.publish import Publisher
 from federation.recovery import Guard
 from federation.search import Search

@@ -102,7 +102,7 @@ def _came_through_a_trusted_proxy(request: web.Request, config: Config) -> bool:
 async def _read(app: web.Application) -> list[Metric]:
     """Everything that the store, the index and the log of this node tell."""
     store, index, now = app[STORE], app[INDEX], app[CLOCK]()
-    logs, states = await store.logs(), await store.peer_states()
+    logs, states = await store.logs(), await store.peers.states()
     peers = [(each, states[each.id]) for each in logs if each.id in states and not each.own]
     aside = await store.inventory.set_aside()
     late = overdue(await erasures(store, app[LOG].id, await app[PEERS](), now))

@@ -9,7 +9,7 @@ from typing import Final
 
 from aiohttp import web
 
-from federation.ownlog import timestamp
+from federation.log.times import timestamp
 from federation.search import Found
 from federation.store.rows import Log, PeerState
 from federation.web import pages
@@ -44,7 +44,7 @@ class Notice:
 
 async def of_all(request: web.Request) -> list[Notice]:
     """What is to be said of the regions of which anything is."""
-    every = await request.app[STORE].peer_states_lately()
+    every = await request.app[STORE].peers.states_lately()
     states = {id_: each for id_, each in every.items() if _is_told(request, each)}
     if not states:
         return []  # as nearly always

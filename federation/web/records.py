@@ -144,7 +144,7 @@ async def _page(request: web.Request, entry: StoredEntry, log: Log) -> web.Respo
     view = View(record, vocabulary, language, names, request)
     title_language, title = in_language(record.titles, language.tag)
     abstract = in_language(record.texts(vocabulary.fields["abstract"].path), language.tag)
-    state = None if log.own else (await request.app[STORE].peer_states()).get(log.id)
+    state = None if log.own else (await request.app[STORE].peers.states()).get(log.id)
     context = {
         "record": record,
         "kind": kind,

@@ -51,5 +51,5 @@ def _log_key(log, entries):
 
 
 async def _recovered(node: TestNode, log_id: int) -> str:
-    state = (await node.node.store.peer_states()).get(log_id)
+    state = (await node.node.store.peers.states()).get(log_id)
     return state.recovered if state else ""

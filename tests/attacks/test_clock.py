@@ -253,7 +253,7 @@ async def test_a28_a_peer_that_was_away_for_400_days_is_followed_again_by_itself
         clock.forward(days=5)
         await node.node.pull(follow)
         log = await node.log_of(peer)
-        state = (await node.node.store.peer_states())[log.id]
+        state = (await node.node.store.peers.states())[log.id]
         assert state.state == "unreachable"
         assert clock() < datetime.fromisoformat(state.next_attempt).astimezone(UTC) <= clock() + timedelta(days=1)
     assert datetime.fromisoformat(state.last_success).astimezone(UTC) == seen
@@ -265,6 +265,6 @@ async def test_a28_a_peer_that_was_away_for_400_days_is_followed_again_by_itself
     clock.forward(days=1)
     await node.node.pull(follow)
     log = await node.log_of(peer)
-    assert (await node.node.store.peer_states())[log.id].state == "active"
+    assert (await node.node.store.peers.states())[log.id].state == "active"
     assert (log.verified_size, log.keys) == (2 + 3 * 151, peer.private.public)
     await assert_sound(node)

@@ -10,8 +10,8 @@ import pytest
 from federation import following
 from federation.erasures import erasures, overdue
 from federation.errors import AlreadyExists, NotFound, StorageFailed
+from federation.log.times import timestamp
 from federation.node import scheduler
-from federation.ownlog import timestamp
 from federation.store.effects import MOST
 from federation.web.sessions import hashed
 from tests.attacks.invariants import assert_sound
@@ -213,7 +213,7 @@ async def test_a30_an_erasure_of_nearly_everything_waits_for_people(node, peer):
     assert (pulled.state, pulled.reason) == ("blocked", "mass-erasure")
     assert await node.slugs(peer) == names
     log = await node.log_of(peer)
-    await node.node.store.update_peer(log.id, erase_until=log.size)
+    await node.node.store.peers.update(log.id, erase_until=log.size)
     assert (await node.pull(peer)).state == "active"
     await assert_sound(node)
 

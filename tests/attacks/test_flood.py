@@ -118,7 +118,7 @@ async def test_a31_a_second_checkpoint_of_the_size_that_is_headed_for_is_a_fork(
     pulled = await node.pull(peer)
     assert (pulled.state, pulled.reason) == ("forked", "forked")
     log = await node.log_of(peer)
-    fork = forks.checked(json.loads((await node.node.store.peer_states())[log.id].evidence))
+    fork = forks.checked(json.loads((await node.node.store.peers.states())[log.id].evidence))
     assert [each.checkpoint.size for each in (fork.first, fork.second)] == [3 * PAGE + 1] * 2
     await assert_sound(node)
 

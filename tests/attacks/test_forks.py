@@ -45,7 +45,7 @@ async def test_a4_one_that_grows_again_otherwise_is_forked_with_a_proof_that_any
     pulled = await node.pull(peer)
     assert (pulled.state, pulled.reason) == ("forked", "forked")
     log = await node.log_of(peer)
-    evidence = (await node.node.store.peer_states())[log.id].evidence
+    evidence = (await node.node.store.peers.states())[log.id].evidence
     assert forks.checked(json.loads(evidence)).log == peer.did
     assert await node.slugs(peer) == ["mill", "lock"]
     await assert_sound(node)
@@ -75,7 +75,7 @@ async def test_a19_two_histories_shown_to_two_nodes_are_found_by_both_when_they_
     await meet(denmark, norway)
     for node in (denmark, norway):
         log = await node.log_of(peer)
-        state = (await node.node.store.peer_states())[log.id]
+        state = (await node.node.store.peers.states())[log.id]
         assert (state.state, state.reason) == ("forked", "forked")
         fork = forks.checked(json.loads(state.evidence))
         assert (fork.log, fork.first.checkpoint.size, fork.second.checkpoint.size) == (peer.did, 3, 4)
@@ -90,12 +90,12 @@ async def test_a19_a_fork_that_was_found_is_told_to_all_and_no_pull_under_way_hi
     log = await denmark.log_of(peer)
 
     async def meanwhile(request):
-        await denmark.node.store.update_peer(log.id, state="forked", reason="forked", evidence="{}")
+        await denmark.node.store.peers.update(log.id, state="forked", reason="forked", evidence="{}")
         return web.Response(text=peer.checkpoint)
 
     peer.answering("/log/checkpoint", meanwhile)
     assert (await denmark.pull(peer)).reason == "forked"
-    assert (await denmark.node.store.peer_states())[log.id].evidence == "{}"
+    assert (await denmark.node.store.peers.states())[log.id].evidence == "{}"
     assert await gossip.digest(denmark.node.store) != before
 
 
@@ -110,7 +110,7 @@ async def test_a19_a_node_that_was_told_of_a_fork_before_it_followed_the_log_is_
     assert (await norway.pull(peer)).state == "active"
     await meet(norway, denmark)
     log = await norway.log_of(peer)
-    state = (await norway.node.store.peer_states())[log.id]
+    state = (await norway.node.store.peers.states())[log.id]
     assert (state.state, state.reason) == ("forked", "forked")
     await assert_sound(norway)
 
@@ -125,7 +125,7 @@ async def test_a19_an_honest_peer_that_one_node_saw_earlier_is_never_called_fork
     await meet(denmark, norway)
     for node in (denmark, norway):
         log = await node.log_of(peer)
-        assert (await node.node.store.peer_states())[log.id].state in ("active", "new")
+        assert (await node.node.store.peers.states())[log.id].state in ("active", "new")
 
 
 async def test_a18_a_checkpoint_that_is_held_back_from_one_node_is_noticed_through_another(two, peer):
@@ -165,7 +165,7 @@ async def test_a19_a_forged_accusation_is_left_aside(start_node, peer):
     peer.answering("/log/seen", seen)
     assert (await node.pull(peer)).state == "active"
     assert "/log/seen" in peer.requests
-    assert (await node.node.store.peer_states())[log.id].state == "active"
+    assert (await node.node.store.peers.states())[log.id].state == "active"
 
 
 @pytest.fixture

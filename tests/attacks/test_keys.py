@@ -123,7 +123,7 @@ async def test_a3_new_keys_after_lost_ones_wait_for_people(node, peer):
     assert await node.slugs(peer) == ["mill"]
     await assert_sound(node)
     log = await node.log_of(peer)
-    await node.node.store.update_peer(log.id, recovered=fingerprint)
+    await node.node.store.peers.update(log.id, recovered=fingerprint)
     assert (await node.pull(peer)).state == "active"
     assert await node.slugs(peer) == ["mill", "lock"]
     await assert_sound(node)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import aiohttp
 import pytest
 
-from federation.ownlog import timestamp
+from federation.log.times import timestamp
 from tests.conftest import pilot
 
 SENTENCES = {
@@ -39,7 +39,7 @@ async def notices(node, query: str = "") -> list[dict]:
 
 async def put(node, peer, state: str) -> None:
     log = await node.log_of(peer)
-    await node.node.store.update_peer(log.id, state=state, since=timestamp(node.clock()))
+    await node.node.store.peers.update(log.id, state=state, since=timestamp(node.clock()))
 
 
 async def test_a18_nothing_is_said_of_peers_that_are_well(node):

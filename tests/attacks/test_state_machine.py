@@ -581,7 +581,7 @@ class Federation(RuleBasedStateMachine):
         if any(one != other for one, other in zip(first, second, strict=False)):
             for name in NAMES:
                 node = self.sites[name].running
-                state = (await node.node.store.peer_states())[(await node.log_of(self.simulated.base)).id]
+                state = (await node.node.store.peers.states())[(await node.log_of(self.simulated.base)).id]
                 assert (state.state, state.reason) == ("forked", "forked")
 
 

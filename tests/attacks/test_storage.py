@@ -16,16 +16,16 @@ import pytest
 from structlog.testing import capture_logs
 
 from federation.errors import ReadOnly, StorageFailed
-from federation.harvest import judge_page
 from federation.index.documents import batch
 from federation.limits import Limits
 from federation.log import trust
 from federation.log.trust import Standing
-from federation.peers.transport import Content
+from federation.peers.content import Content
 from federation.records import jsonld
 from federation.records.shapes import Checks
 from federation.records.vocabulary import default_folder, load_vocabulary
 from federation.search import Request
+from federation.tasks import judge_page
 from federation.web.health import BEHIND
 from federation.web.keys import READY
 from federation.workers import Tools
@@ -68,7 +68,7 @@ async def test_a23_a_disk_that_fills_up_in_a_pull_is_our_fault_and_the_pull_goes
         await node.pull(peer)
     log = await node.log_of(peer)
     assert (log.size % 100, log.verified_size) == (0, 0)
-    assert (await node.node.store.peer_states())[log.id].state == "new"
+    assert (await node.node.store.peers.states())[log.id].state == "new"
     assert (await asked(node, "/api/peers"))[0] == 200
     assert (await node.pull(peer)).state == "active"
     assert await node.slugs(peer) == names

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from federation.errors import Fault
 from federation.exchange.notices import day, language_tag, plain
 from federation.exchange.ocds import read
-from federation.publish import prepare
 from federation.records.draft import Draft
+from federation.tasks import prepare
 from federation.workers import Tools
 from tests.records.authoring import NAMING, NOW, VOCABULARY, faults_of
 

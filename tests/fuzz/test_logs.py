@@ -12,16 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from federation.errors import BadCheckpoint, FederationError, InvalidRecord, KeyMismatch
-from federation.harvest import judge_page
 from federation.log import checkpoint, did
 from federation.log.keys import declared
 from federation.log.trust import CREATE, Claimed, Standing, judge
+from federation.peers.content import Content
 from federation.peers.ldes import read_page
-from federation.peers.transport import Content
 from federation.records import jsonld
 from federation.records.canonical import nodes_of, read, write
 from federation.records.proof import Signer, sign
 from federation.records.record import assemble
+from federation.tasks import judge_page
 from federation.workers import Tools
 from tests.conftest import START, FakeClock, pilot
 from tests.fuzz.hostile import FUZZ, MEGABYTE, TOKENS, damaged, little_memory, refusal

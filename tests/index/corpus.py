@@ -8,9 +8,10 @@ from pathlib import Path
 
 from federation.index.documents import Source, batch, document
 from federation.index.text import TextIndex
-from federation.publish import Previous, prepare, timestamp
+from federation.log.times import timestamp
 from federation.records.draft import Draft
 from federation.records.values import Naming
+from federation.tasks import Previous, prepare
 from federation.workers import Tools
 from tests.conftest import LICENCE
 

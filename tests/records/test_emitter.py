@@ -16,9 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyoxigraph import CanonicalizationAlgorithm, Dataset, RdfFormat
 
-from federation.publish import prepare
 from federation.records import jsonld
 from federation.records.canonical import read, write
+from federation.tasks import prepare
 from tests.records.authoring import NAMING, NOW, VOCABULARY, complete, drafts_of
 
 DRAFTS = 1_000

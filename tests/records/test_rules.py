@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from federation.publish import prepare
 from federation.records import rules
 from federation.records.canonical import nodes_of, write
 from federation.records.draft import Draft, statements
@@ -12,6 +11,7 @@ from federation.records.kinds import LANGUAGES
 from federation.records.record import assemble
 from federation.records.rules import RULES
 from federation.records.shapes import fault_of
+from federation.tasks import prepare
 from federation.workers import Tools
 from tests.records.authoring import NAMING, NOW, VOCABULARY, managed
 

@@ -113,19 +113,19 @@ async def test_the_migrations_make_the_schema_of_the_code(store):
 
 
 async def test_pages_are_told_at_once_what_this_process_wrote_of_a_peer(store, copy):
-    before = await store.peer_states_lately()
-    assert await store.peer_states_lately() is before, "nothing was written, so nothing is read"
-    await store.update_peer(copy.id, state="stale")
-    assert (await store.peer_states_lately())[copy.id].state == "stale"
+    before = await store.peers.states_lately()
+    assert await store.peers.states_lately() is before, "nothing was written, so nothing is read"
+    await store.peers.update(copy.id, state="stale")
+    assert (await store.peers.states_lately())[copy.id].state == "stale"
 
 
 async def test_pages_are_told_a_second_later_what_another_process_wrote(store, copy, database_of, monkeypatch):
-    await store.peer_states_lately()
+    await store.peers.states_lately()
     async with open_store(database_of("node")) as elsewhere:
-        await elsewhere.update_peer(copy.id, state="stale")
-    assert (await store.peer_states_lately())[copy.id].state != "stale"
-    monkeypatch.setattr("federation.store.store.LATELY", -1.0)
-    assert (await store.peer_states_lately())[copy.id].state == "stale"
+        await elsewhere.peers.update(copy.id, state="stale")
+    assert (await store.peers.states_lately())[copy.id].state != "stale"
+    monkeypatch.setattr("federation.store.peers.LATELY", -1.0)
+    assert (await store.peers.states_lately())[copy.id].state == "stale"
 
 
 async def test_a_reader_sees_one_state_while_others_write(store, own):
@@ -137,8 +137,8 @@ async def test_a_reader_sees_one_state_while_others_write(store, own):
 
 
 async def test_a_text_that_no_database_can_keep_is_kept_with_signs_in_place_of_it(store, copy):
-    await store.update_peer(copy.id, detail="a\0b\ud800c")
-    assert (await store.peer_states())[copy.id].detail == "a\ufffdb\ufffdc"
+    await store.peers.update(copy.id, detail="a\0b\ud800c")
+    assert (await store.peers.states())[copy.id].detail == "a\ufffdb\ufffdc"
 
 
 async def test_what_no_database_can_keep_is_not_found_in_it(store, own):
@@ -183,3 +183,24 @@ async def test_a_database_is_that_of_one_node(database_of, own):
 async def test_a_database_is_opened_while_another_process_writes(database_of, store, own):
     async with writing(store._engine), asyncio.timeout(10), open_store(database_of("node")) as other:
         assert await other.logs() == [own]
+
+
+async def test_pages_that_ask_at_once_share_one_answer(store, copy, monkeypatch):
+    asked = []
+
+    async def states():
+        asked.append(1)
+        await asyncio.sleep(0)
+        return {}
+
+    monkeypatch.setattr(store.peers, "states", states)
+    await asyncio.gather(*(store.peers.states_lately() for _ in range(20)))
+    assert len(asked) == 1
+
+
+async def test_a_page_that_gives_up_takes_the_answer_from_no_other(store, copy):
+    impatient = asyncio.create_task(store.peers.states_lately())
+    patient = asyncio.create_task(store.peers.states_lately())
+    await asyncio.sleep(0)
+    impatient.cancel()
+    assert copy.id in await patient

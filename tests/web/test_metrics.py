@@ -33,7 +33,7 @@ async def test_a33_metrics_tell_how_far_every_log_is_verified_and_indexed(start_
     await node.publish(pilot("own"))
     clock.forward(minutes=5)
     log = await node.log_of(peer)
-    await node.node.store.update_peer(log.id, claimed_size=10)
+    await node.node.store.peers.update(log.id, claimed_size=10)
     found = await scraped(node)
     assert found["procirc_log_verified_entries", "peer0"] == 3
     assert found["procirc_log_indexed_entries", "peer0"] == 3
