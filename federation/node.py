@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import gc
 import os
 import signal
 import time
@@ -47,7 +46,7 @@ from federation.web import connections, guard, keys, pages, problems, routes
 from federation.web.locale import Locales
 from federation.web.metrics import Metrics
 from federation.web.sessions import Sessions
-from federation.workers import Tools, Workers, open_workers, tools_of
+from federation.workers import Tools, Workers, open_workers, settle, tools_of
 
 FOLLOW_EVERY: Final = 2
 """Seconds between two looks at the logs by the index, for what other processes published."""
@@ -353,9 +352,7 @@ async def serving(node: Node) -> AsyncIterator[web.Application]:
         await node.syncer.reconsider()
         await node.follower.catch_up()
         app[keys.READY].clear()
-        # What is there now stays: full collections need not walk over it again and again.
-        gc.collect()
-        gc.freeze()
+        settle()
         jobs.start()
         yield app
     finally:

@@ -111,11 +111,12 @@ class Concepts:
         return self._forms[rules][word]
 
     def _form(self, word: str, rules: str) -> Form:
-        folded, form = fold(word), stem(word, rules)
+        written = written_stem(word, rules)
+        folded, form = fold(word), fold(written)
         labels, reach = self._spotting[1][rules], self._reach[rules].get(form, 0)
         # A stop word may have the stem of a label (Danish *har* and *hær*), and still says nothing of a text.
         told = "" if is_stop_word(word, rules) else form
-        named = dict.fromkeys(self._named_alone(word, rules) if told else ())
+        named = dict.fromkeys(self._named_alone(word, written, rules) if told else ())
         parts = self.parts(folded, rules)
         # Before the head of a compound that is a name itself, short parts mean something else: the frame of an
         # agreement (Dutch *raamovereenkomst*) is no window.
@@ -127,10 +128,10 @@ class Concepts:
         inside = " ".join([PART + part for part in parts])
         return Form(folded, form, parts, tuple(named), reach, told, inside)
 
-    def _named_alone(self, word: str, rules: str) -> Iterator[str]:
+    def _named_alone(self, word: str, written: str, rules: str) -> Iterator[str]:
         """The concepts of which a word of a text is a name, in whatever inflection, with its diacritics."""
         lowered = word.lower()
-        for label, iris in self._single[rules].get(written_stem(word, rules), ()):
+        for label, iris in self._single[rules].get(written, ()):
             if is_inflected(lowered, label, rules):
                 yield from (iri for iri in iris if (rules, lowered, iri) not in self._general)
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from federation.index.concepts import LONGEST
-from federation.index.documents import ROLES
 from federation.index.glossary import NOTHING, Glossary
 from federation.index.languages import WORD, analysed_as, is_stop_word
 from federation.index.marking import Shown, Span, segments, snippet, standing
@@ -189,13 +188,13 @@ class Explainer:
         found.read.add(tag)
         rules = analysed_as(tag)
         sought, keen = self._looked_for(rules)
-        for role in ROLES:
-            text = display[role].get(tag, "")
-            words = WORD.findall(text)
-            there = set(words)
-            keen.update(word for word, form in self._seen.fresh(there, rules) if sought.means(form))
-            for word in sorted(there & keen, key=words.index):
-                self._note(word, self._meaning(word, rules), words, tag, found)
+        # One list for all of it, with a gap that no phrase goes over.
+        words = WORD.findall(display["title"].get(tag, ""))
+        words += ("", *WORD.findall(display["text"].get(tag, "")))
+        there = set(words)
+        keen.update(word for word, form in self._seen.fresh(there, rules) if sought.means(form))
+        for word in sorted(there & keen, key=words.index):
+            self._note(word, self._meaning(word, rules), words, tag, found)
 
     def _looked_for(self, rules: str) -> tuple[Sought, set[str]]:
         """What to look for in texts that follow the rules of a language, and the words that are it."""

@@ -48,7 +48,7 @@ RECENT: Final = (0.15, 0.1, 0.05)
 
 ENOUGH: Final = 500
 """Records that surely have every word or phrase of a query; with fewer, those are found too that may have some."""
-FEW: Final = 3
+FEW: Final = 2
 """Words and phrases of a query up to which that is likely."""
 
 MANY: Final = 6

@@ -150,7 +150,7 @@ async def read(request: web.Request) -> Asked:
         text=query.get("q", ""),
         language=language,
         by_hand=query.get("lang", ""),
-        filters=await asyncio.to_thread(_filters, request, faults),  # it may ask the index
+        filters=await _filters(request, faults),
         years=years,
         open=query.get("open") == "true",
         ranked=query.get("order") == _RANKED,
@@ -188,7 +188,13 @@ def communities(request: web.Request) -> Communities:
     return Communities(request.app[STORE], request.app[SEARCH], request.app[WORKERS].tools.vocabulary)
 
 
-def _filters(request: web.Request, faults: list[Fault]) -> dict[str, tuple[str, ...]]:
+async def _filters(request: web.Request, faults: list[Fault]) -> dict[str, tuple[str, ...]]:
+    if request.query.keys().isdisjoint(request.app[SEARCH].facets):
+        return {}
+    return await asyncio.to_thread(_chosen, request, faults)  # it may ask the index
+
+
+def _chosen(request: web.Request, faults: list[Fault]) -> dict[str, tuple[str, ...]]:
     search, found = request.app[SEARCH], dict[str, tuple[str, ...]]()
     for name in search.facets:
         values = dict.fromkeys(value[:_LONGEST] for value in request.query.getall(name, []) if value)
