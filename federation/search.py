@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
+from itertools import islice
 from typing import Any, Final
 
 import tantivy
@@ -36,6 +37,10 @@ MAX_LIMIT: Final = 100
 MAX_OFFSET: Final = 10_000
 _SHORTEST_BEGINNING: Final = 2
 """Letters after which something is suggested."""
+_CONCEPTS: Final = 5
+"""Concepts that are suggested."""
+_TRIED: Final = 40
+"""Labels of which it is looked up whether a record is about them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +268,11 @@ class Search:
         typed = dict.fromkeys((beginning, restored(beginning, language)))
         beginnings = [form for form in dict.fromkeys(map(folded_words, typed)) if len(form) >= _SHORTEST_BEGINNING]
         concepts, searcher = self._index.concepts, self._index.searcher()
-        found = [Completion(text, "concept") for each in beginnings for text in concepts.beginning_with(each, language)]
+        found = list[Completion]()
+        for each in beginnings:
+            fitting = islice(concepts.beginning_with(each, language), _TRIED)
+            there = (text for text, iris in fitting if any(self._is_known(iri, searcher) for iri in iris))
+            found += [Completion(text, "concept") for text in islice(there, _CONCEPTS)]
         for each in beginnings:
             query = queries.beginning_with(each, self._index.schema)
             for _, address in searcher.search(query, 5 * most, False).hits:
@@ -271,6 +280,10 @@ class Search:
                 if any(f" {each}" in f" {folded_words(title)}" for title in display["title"].values()):
                     found.append(Completion(in_language(display["title"], language)[1], display["kind"]))
         return list(dict.fromkeys(found))[:most]
+
+    def _is_known(self, iri: str, searcher: tantivy.Searcher) -> bool:
+        """Whether a record is about a concept."""
+        return bool(searcher.search(queries.about(iri, self._index.concepts, self._index.schema), 1, False).hits)
 
     # Facets
 

@@ -747,6 +747,11 @@ def test_a_beginning_is_completed_to_concepts_in_the_readers_language(catalogue:
     ]
 
 
+def test_a_concept_that_no_record_is_about_is_not_offered(catalogue: Search):
+    assert completed(catalogue, "speeltuin") == []
+    assert ("hergebruik", "concept") in [(text.lower(), kind) for text, kind in completed(catalogue, "hergebr")]
+
+
 def test_a_beginning_is_completed_to_titles_by_any_of_their_words(catalogue: Search):
     assert ("Tweedehands molenstenen", "pilot") in completed(catalogue, "molenst")
     assert ("Tweedehands molenstenen", "pilot") in completed(catalogue, "tweedehands mol")
@@ -770,6 +775,18 @@ def test_after_one_letter_nothing_is_completed_yet(catalogue: Search, beginning:
 def test_a_completion_is_given_once_and_not_more_than_were_asked_for(catalogue: Search):
     found = completed(catalogue, "ka", most=3)
     assert len(found) == len(set(found)) <= 3
+
+
+# Codes
+
+
+@pytest.mark.parametrize("code", ["R3", "r3", "39130000", "DK032"])
+def test_a_record_is_found_by_the_codes_it_is_classed_by(library, code: str):
+    search = library(
+        pilot("quay", strategy=["R3"], cpv=["39130000"], nuts="DK032", country=None), pilot("mill", strategy=["R8"])
+    )
+    found = asking(search, code)
+    assert [(hit.slug, [each.how for each in hit.because]) for hit in found.hits] == [("quay", ["mention"])]
 
 
 # More like this

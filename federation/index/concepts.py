@@ -276,21 +276,23 @@ class Concepts:
                     concepts = standing.setdefault(told, {})
                     concepts[label.concept] = max(concepts.get(label.concept, 0.0), share / size)
 
-    def beginning_with(self, folded: str, language: str, most: int = 5) -> list[str]:
-        """Labels in a language of which a word begins with some folded words, the shortest first."""
-        labels = self._completing[analysed_as(language)]
+    def beginning_with(self, folded: str, language: str) -> list[tuple[str, tuple[str, ...]]]:
+        """Labels in a language of which a word begins with some folded words, the shortest first; whose they are."""
+        every = self._completing[analysed_as(language)].items()
         fitting = [
-            (not form.startswith(folded), len(text), text) for text, form in labels if f" {folded}" in f" {form}"
+            (not form.startswith(folded), len(text), text, iris)
+            for form, (text, iris) in every
+            if f" {folded}" in f" {form}"
         ]
-        return [text for _, _, text in sorted(fitting)[:most]]
+        return [(text, tuple(iris)) for _, _, text, iris in sorted(fitting)]
 
     @cached_property
-    def _completing(self) -> Mapping[str, Sequence[tuple[str, str]]]:
-        """By language: every text of a label, and its folded words."""
-        by: dict[str, dict[str, str]] = {tag: {} for tag in (*ANALYSED, UNKNOWN)}
+    def _completing(self) -> Mapping[str, Mapping[str, tuple[str, list[str]]]]:
+        """By language and the folded words of a label: how it is written first, and its concepts."""
+        by: dict[str, dict[str, tuple[str, list[str]]]] = {tag: {} for tag in (*ANALYSED, UNKNOWN)}
         for each in self.labels:
-            by[each.language][each.text] = " ".join(each.folded)
-        return {tag: tuple(some.items()) for tag, some in by.items()}
+            by[each.language].setdefault(" ".join(each.folded), (each.text, []))[1].append(each.concept)
+        return by
 
     def told_by(self, form: str, language: str) -> tuple[tuple[str, float], ...]:
         """Concepts that a stem points to although it is only a part of their names, and how surely."""

@@ -92,6 +92,7 @@ def document(source: Source, concepts: Concepts) -> tuple[str, dict[str, Any] | 
     # Whoever looks for an organisation or an initiative looks for what it does: their slugs are their names.
     fields["exact"].append(" ".join(fold(iri.rpartition("/")[2]).replace("-", " ") for iri in mentions))
     tagged = _concepts(record, kind, concepts)
+    fields["exact"].append(" ".join(_codes(record, vocabulary)))
     terms, broader = concepts.terms, concepts.broader_terms
     up = set().union(*(broader[iri] for iri in (*tagged, *named) if iri in broader))
     fields["tagged"] = [" ".join([terms[iri] for iri in tagged])]
@@ -175,6 +176,14 @@ def _concepts(record: Record, kind: Kind, concepts: Concepts) -> list[str]:
     known = concepts.facets
     values = [value for node in nodes for _, value in record.nodes[node] if value.__class__ is str and value in known]
     return [kind.iri, *dict.fromkeys(values)]
+
+
+def _codes(record: Record, vocabulary: Vocabulary) -> dict[str, None]:
+    """The codes by which a record is classed, as somebody types them: R3, 45210000, DK032. Others are words."""
+    by = vocabulary.by_property
+    said = (each for some in record.nodes.values() for each in some if each[0] in by and by[each[0]].is_coded)
+    codes = (fold(str(value).rpartition("/")[2]) for _, value in said)
+    return dict.fromkeys(code for code in codes if code.isalnum() and any(map(str.isdigit, code)))
 
 
 def _put_facets(fields: dict[str, Any], facets: Mapping[str, Iterable[str]], vocabulary: Vocabulary) -> None:

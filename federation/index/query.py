@@ -73,6 +73,11 @@ def beginning_with(folded: str, schema: tantivy.Schema) -> tantivy.Query:
     return tantivy.Query.boolean_query(clauses)
 
 
+def about(iri: str, concepts: Concepts, schema: tantivy.Schema) -> tantivy.Query:
+    """The records about a concept, in whatever way."""
+    return _some(_flat({(role, concepts.terms[iri]) for role, _ in _roles(iri, concepts)}, schema))
+
+
 def _boosted(schema: tantivy.Schema, name: str, text: str, weight: float) -> tantivy.Query:
     option = "freq" if name.startswith("stems_") else "basic"
     return tantivy.Query.boost_query(tantivy.Query.term_query(schema, name, text, option), weight)

@@ -169,6 +169,11 @@ class Field:
     def single(self) -> bool:
         return self.maximum == 1
 
+    @property
+    def is_coded(self) -> bool:
+        """Whether its values are codes: of a code list, or of a space of codes."""
+        return self.type is FieldType.CONCEPT or bool(self.code_space)
+
 
 @dataclass(frozen=True)
 class Kind:
