@@ -17,6 +17,7 @@ from federation.node import Node
 from federation.peers.ldes import read_page
 from federation.records import jsonld
 from federation.store.followed import Followed
+from federation.store.peers import REMOVED
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,15 @@ async def remove(node: Node, name: str, *, delete: bool) -> int:
         raise NotFound(f"There is no peer {name!r}.", remedy="See `procirc peers list`.")
     if added:
         await node.store.followed.remove(name)
-    if log is None or not delete:
+    if log is None:
+        return 0
+    if not delete:
+        if not added and (await node.store.peers.states())[log.id].state == REMOVED:
+            raise AlreadyExists(
+                f"{name} is not followed any more; its {log.size} entries are still here.",
+                remedy=f"To delete them: `procirc peers remove {name} --delete-records`.",
+            )
+        await node.store.peers.leave(log.id, at=timestamp(node.clock()))
         return 0
     await node.store.forget(log.id)
     await node.follower.catch_up()  # or the running node does, which holds the index

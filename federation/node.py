@@ -308,6 +308,8 @@ def scheduler(node: Node, running: set[asyncio.Task[object]]) -> AsyncIOSchedule
         """A job for every peer there is now: coordinators add and remove them while the node runs."""
         wanted = {f"pull {peer.name} {peer.url} {peer.via}": peer for peer in await node.peers()}
         known = {job.id for job in jobs.get_jobs() if job.id.startswith("pull ")}
+        if known != wanted.keys() or not known:
+            await node.syncer.leave_all_but({peer.did for peer in wanted.values()})
         for name in known - wanted.keys():
             jobs.remove_job(name)
         for name in sorted(wanted.keys() - known):

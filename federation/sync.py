@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import random
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -51,6 +51,7 @@ from federation.log.trust import UNREADABLE, understood
 from federation.ownlog import Guard
 from federation.peers.transport import Transport
 from federation.records import jsonld
+from federation.store.peers import REMOVED
 from federation.store.rows import Day, Log, PeerState, StoredEntry
 from federation.store.store import Store
 from federation.workers import Tools, Workers
@@ -329,6 +330,14 @@ class Syncer:
     def _told(self, text: str, keys: Keys) -> Told:
         origin = text.partition("\n")[0]
         return Told(checkpoints.verify(text, origin=origin, key=keys.log_key()), keys.log)
+
+    async def leave_all_but(self, followed: Collection[str]) -> None:
+        """Note of every peer whose DID is not among those followed that it is no more; its records stay."""
+        states = await self._store.peers.states()
+        for each in await self._store.logs():
+            if each.id in states and each.did not in followed and states[each.id].state != REMOVED:
+                log.info("a peer is not followed any more", peer=each.name)
+                await self._store.peers.leave(each.id, at=timestamp(self._clock()))
 
     async def reconsider(self) -> dict[str, list[int]]:
         """Look again at what was kept aside for want of understanding: after an upgrade this node may know better.

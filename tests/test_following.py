@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import aiohttp
 import pytest
 
 from federation import following
 from federation import node as nodes
+from federation.errors import AlreadyExists
 from federation.index.documents import NODE_FACET
 from federation.search import Request
+from federation.store.peers import REMOVED
 from tests.conftest import TestNode, pilot
 
 
@@ -68,3 +71,37 @@ async def test_nothing_is_made_anew_where_nothing_changed_but_the_end_of_a_log(f
     monkeypatch.setattr(flanders.node.index, "begin_anew", lambda: pytest.fail("made anew"))
     await flanders.pull(denmark, "denmark")
     assert await found(flanders) == {"havn": "denmark", "kaj": "denmark", "mill": "flanders"}
+
+
+async def test_a_peer_that_is_followed_no_more_is_said_to_be_removed_and_its_records_stay(flanders):
+    await following.remove(flanders.node, "denmark", delete=False)
+    log = await flanders.log_of(next(each.base for each in await flanders.node.store.logs() if not each.own))
+    state = (await flanders.node.store.peers.states())[log.id]
+    assert (state.state, state.since) == (REMOVED, "2026-11-22T09:00:00Z")
+    assert await found(flanders) == {"havn": "denmark", "mill": "flanders"}
+
+
+async def test_to_remove_a_peer_once_more_says_that_its_records_are_still_here(flanders):
+    await following.remove(flanders.node, "denmark", delete=False)
+    with pytest.raises(AlreadyExists, match="2 entries are still here"):
+        await following.remove(flanders.node, "denmark", delete=False)
+    assert await following.remove(flanders.node, "denmark", delete=True) == 2
+
+
+async def test_a_peer_that_was_taken_out_of_the_configuration_is_said_to_be_removed_until_it_is_back(flanders, denmark):
+    await flanders.node.syncer.leave_all_but({"did:web:elsewhere.example"})
+    log = await flanders.log_of(denmark)
+    assert (await flanders.node.store.peers.states())[log.id].state == REMOVED
+    await flanders.pull(denmark, "denmark")
+    assert (await flanders.node.store.peers.states())[log.id].state == "active"
+
+
+async def test_metrics_say_how_old_a_pull_is_only_of_peers_that_are_followed(flanders):
+    async def scraped() -> str:
+        async with aiohttp.ClientSession() as session, session.get(f"{flanders.base}/metrics") as answer:
+            return await answer.text()
+
+    assert 'procirc_peer_success_age_seconds{peer="denmark"}' in await scraped()
+    await following.remove(flanders.node, "denmark", delete=False)
+    assert "procirc_peer_success_age_seconds{" not in await scraped()
+    assert 'procirc_peer_state{peer="denmark",state="removed"} 1.0' in await scraped()

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 EVERY = [f"A{number}" for number in range(1, 35)]
 NAMED = re.compile(r"`([^`]+)`")
 SLUGS = {each.slug for each in vars(errors).values() if isinstance(each, type) and issubclass(each, FederationError)}
-KNOWN = {*STATES.values(), "new", "active", "lagging", "stale", "blocked"}
+KNOWN = {*STATES.values(), "new", "active", "lagging", "stale", "blocked", "removed"}
 
 
 @cache

@@ -13,6 +13,8 @@ from federation.store import schema
 from federation.store.engine import reading, writing
 from federation.store.rows import PeerState
 
+REMOVED: Final = "removed"
+"""The state of a peer that nobody follows any more, and whose records stay."""
 LATELY: Final = 1.0
 """Seconds for which pages may be told what was read before."""
 
@@ -51,6 +53,11 @@ class PeerStates:
         if self._lately is before:  # nothing was written while we read
             self._lately = at, states
         return states
+
+    async def leave(self, log_id: int, *, at: str) -> None:
+        """Note that a peer is not followed any more, from a time (UTC text) on."""
+        nothing = dict.fromkeys(("reason", "detail", "next_attempt", "target"), "")
+        await self.update(log_id, state=REMOVED, since=at, failures=0, **nothing)
 
     async def update(self, log_id: int, **values: str | int) -> None:
         """Change some columns of a peer's state."""

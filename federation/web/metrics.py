@@ -21,6 +21,7 @@ from prometheus_client.registry import Collector
 from federation.config import Config
 from federation.erasures import erasures, overdue
 from federation.errors import NotAllowed
+from federation.store.peers import REMOVED
 from federation.store.rows import Log, PeerState
 from federation.web.api import has_token
 from federation.web.guard import client_of, is_within
@@ -29,7 +30,7 @@ from federation.web.keys import CLOCK, CONFIG, GUARD, INDEX, LOG, METRICS, OWN, 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 STATES: Final = (
     *("new", "active", "lagging", "stale", "unreachable"),
-    *("regressed", "forked", "key-mismatch", "blocked"),
+    *("regressed", "forked", "key-mismatch", "blocked", REMOVED),
 )
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0)
 _ELSEWHERE: Final = "other"
@@ -136,12 +137,13 @@ def _logs(logs: list[Log], positions: dict[str, int], aside: dict[int, int]) -> 
 
 
 def _peers(peers: list[tuple[Log, PeerState]], now: datetime) -> Iterator[Metric]:
-    """How far this node is behind each peer, and in which state it sees it."""
-    claimed = {log.name: max(state.claimed_size - log.verified_size, 0) for log, state in peers}
+    """How far this node is behind each peer that it follows, and in which state it sees every one."""
+    followed = [(log, state) for log, state in peers if state.state != REMOVED]
+    claimed = {log.name: max(state.claimed_size - log.verified_size, 0) for log, state in followed}
     yield _gauge("procirc_peer_unverified_entries", "Entries a peer claims and we have not verified.", "peer", claimed)
     ages = {
         log.name: (now - datetime.fromisoformat(state.last_success)).total_seconds() if state.last_success else inf
-        for log, state in peers
+        for log, state in followed
     }
     yield _gauge("procirc_peer_success_age_seconds", "Seconds since the last successful pull.", "peer", ages)
     every = GaugeMetricFamily("procirc_peer_state", "1 for the state a peer is in.", labels=("peer", "state"))

@@ -25,6 +25,8 @@ TEXTS: Final = {
     "regressed": "The log of {region} has been shorter than before since {day}. What was checked earlier is shown.",
     "forked": "The node of {region} has signed two different histories, noticed on {day}. "
     "What was checked earlier is shown; nothing newer is taken over.",
+    "removed": "The node of {region} is not followed any more since {day}. What it has published since then "
+    "is missing here.",
     "key-mismatch": "The node of {region} has shown keys that nobody has confirmed since {day}. "
     "What was checked earlier is shown; nothing newer is taken over.",
 }
