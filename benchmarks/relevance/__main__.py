@@ -19,7 +19,7 @@ from benchmarks.relevance.measures import Average, average, ndcg, recall, recipr
 from benchmarks.relevance.systems import FULL, SYSTEMS, System
 from federation.index.text import TextIndex
 
-SETS: Final = ("dev", "first", "test")
+SETS: Final = ("dev", "first", "second", "test")
 RESULTS: Final = Path(__file__).parent.parent / "results" / "relevance.json"
 _FEW: Final = 5
 """Relevant records of a pair of languages below which nothing is said about it."""
