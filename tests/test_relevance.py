@@ -11,8 +11,9 @@ from benchmarks.relevance.collection import collected, topics
 from benchmarks.relevance.measures import average, ndcg, recall, reciprocal_rank
 from benchmarks.relevance.systems import FULL, SYSTEMS, System
 from federation.index.languages import folded_words, is_stop_word
-from federation.index.lexicon import load_learned
+from federation.index.lexicon import load_hidden, load_learned
 from federation.index.text import TextIndex
+from federation.records.lexical import SEVERAL
 from federation.records.vocabulary import load_vocabulary
 from federation.search import Request, Search
 from federation.workers import Tools
@@ -72,6 +73,8 @@ def test_the_wording_of_topics_is_in_no_code_list_and_no_lexicon(name: str):
     vocabulary = load_vocabulary()
     labels = {(each.language, " ".join(each.folded)) for each in Tools(vocabulary).concepts.labels}
     labels |= {(each.language, folded_words(each.word)) for each in load_learned(vocabulary.folder)}
+    hidden = ((language, cell.split(SEVERAL)) for language, _, cell in load_hidden(vocabulary.folder))
+    labels |= {(language, folded_words(text)) for language, texts in hidden for text in texts}
     copied = []
     for topic in topics(name):
         words = folded_words(topic.query).split()

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import cached_property
 from typing import Final
 
 import tantivy
 
 from federation.index import query as queries
 from federation.index import ranking
-from federation.index.concepts import is_meaning
+from federation.index.concepts import Concepts, is_meaning
 from federation.index.documents import displayed
 from federation.index.facets import total
+from federation.index.hidden import HiddenLabels
 from federation.index.reading import Asked, QueryWord, Understanding, Unit
 from federation.index.text import TextIndex
 from federation.search import Search
@@ -78,12 +80,14 @@ def concepts_only(unit: Unit) -> Unit:
 
 
 FULL: Final = "this search"
+WITHOUT_HIDDEN: Final = "without hidden labels"
 SYSTEMS: Final[Mapping[str, Change]] = {
     FULL: lambda unit: unit,
     "without concepts of the code lists": without_concepts,
     "without the lexicon": without_lexicon,
     "without the learned lexicon": without_learned,
     "without either": without_both,
+    WITHOUT_HIDDEN: lambda unit: unit,
     "without parts of compounds": without_compounds,
     "without look-alikes": without_likeness,
     "baseline: same words, all languages": same_tokens,
@@ -93,6 +97,7 @@ SYSTEMS: Final[Mapping[str, Change]] = {
 _NAMES: Final = frozenset(
     {
         FULL,
+        WITHOUT_HIDDEN,
         "without parts of compounds",
         "without the lexicon",
         "without the learned lexicon",
@@ -100,6 +105,14 @@ _NAMES: Final = frozenset(
     }
 )
 """Those that also look at names of concepts which several words together look like."""
+
+
+class _Seen(Concepts):
+    """The concepts by the labels that everybody can see."""
+
+    @cached_property
+    def hidden(self) -> HiddenLabels:
+        return HiddenLabels((), ())
 
 
 class System:
@@ -110,11 +123,12 @@ class System:
         self._change = SYSTEMS[name]
         self._names = name in _NAMES
         self._search = Search(index, lambda _: {}, lambda: YEAR)
+        self._read_by = _Seen(index.concepts.vocabulary) if name == WITHOUT_HIDDEN else index.concepts
 
     def ranking(self, query: str, language: str) -> list[tuple[str, tuple[str, ...]]]:
         """Slugs and languages of the records found, best first, organisations left out."""
         asked = Asked.read(query)
-        reading = Understanding(self._index.concepts, self._index.words, language)
+        reading = Understanding(self._read_by, self._index.words, language)
         units = reading.units(asked.text)
         names = [_through(each, self._change) for each in reading.names(units)] if self._names else []
         changed = [_through(each, self._change) for each in units]

@@ -17,6 +17,7 @@ from typing import Final
 from federation.index.compounds import Splitter
 from federation.index.forms import PART, Form, Spotted
 from federation.index.grams import Alike
+from federation.index.hidden import HiddenLabels
 from federation.index.labels import TELLING, Label, Labels
 from federation.index.languages import (
     ANALYSED,
@@ -30,7 +31,7 @@ from federation.index.languages import (
     stem,
     written_stem,
 )
-from federation.index.lexicon import BASE, learned_meanings, load_lexicon
+from federation.index.lexicon import BASE, learned_meanings, load_hidden, load_lexicon
 from federation.records.kinds import Vocabulary, in_language
 
 LONGEST: Final = 6
@@ -80,6 +81,11 @@ class Concepts:
         """A concept's name in a language or the next best one."""
         labels = self._meanings.get(iri)
         return in_language(labels, language)[1] if labels is not None else self.vocabulary.label(iri, language)
+
+    @cached_property
+    def hidden(self) -> HiddenLabels:
+        """What people type for concepts besides."""
+        return HiddenLabels(load_hidden(self.vocabulary.folder), self.numbers)
 
     @cached_property
     def _read(self) -> Labels:
@@ -225,7 +231,7 @@ class Concepts:
     def warm(self, languages: Iterable[str] = ()) -> None:
         """Analyse every label now, and for searchers in some languages, so that the first does not wait for it."""
         _ = self._reach, self._pairs, self._narrower, self.facets, self.broader_terms, self._completing, self._said
-        _ = self.learned, self._single, self._general
+        _ = self.learned, self._single, self._general, self.hidden
         for rules in {analysed_as(each) for each in languages}:
             self._telling(rules)
             self._alike(rules)
@@ -236,16 +242,18 @@ class Concepts:
         *Office furniture* names itself and furniture; a compound names what its parts do.
         """
         rules = analysed_as(language)
-        labels, reach = self._spotting[0][rules], self._reach[rules]
-        stems = [word.stem for word in query]
+        labels, reach, hidden = self._spotting[0][rules], self._reach[rules], self.hidden[rules]
+        stems = tuple(word.stem for word in query)
         for at, word in enumerate(query):
-            for length in range(min(reach.get(stems[at], 0), len(stems) - at), 0, -1):
-                concepts = labels.get(tuple(stems[at : at + length]))
+            longest = max(reach.get(stems[at], 0), hidden.reach.get(stems[at], 0))
+            for length in range(min(longest, len(stems) - at), 0, -1):
+                said = stems[at : at + length]
+                concepts = (*labels.get(said, ()), *hidden.of(said))
                 if concepts:
                     yield Spotted(at, at + length, concepts)
             for size in range(len(word.parts), 0, -1):
                 for first in range(len(word.parts) - size + 1):
-                    concepts = labels.get(word.parts[first : first + size])
+                    concepts = labels.get(word.parts[first : first + size], ())
                     if concepts:
                         yield Spotted(at, at + 1, concepts, part=True)
 

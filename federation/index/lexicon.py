@@ -3,8 +3,8 @@
 A row of a table in ``vocab/lexicon/`` is one meaning (``records.lexical``). Search treats it as a concept that
 nobody tags: words lead to it and from it, never to each other.
 
-Beside the tables lie ``learned.csv``, which ``federation.index.learning`` writes and only queries use, and
-``refused.csv``, with what is not to be learned.
+Beside the tables lie what only queries are read by: ``learned.csv``, which ``federation.index.learning`` writes,
+``refused.csv``, with what is not to be learned, and in ``hidden/`` a table a language of what people type besides.
 """
 
 from __future__ import annotations
@@ -25,9 +25,11 @@ from federation.records.lexical import COLUMNS, Entry, entries_of
 FOLDER: Final = "lexicon"
 BASE: Final = "https://w3id.org/procirc/lexicon/"
 _ROOT: Final = "https://w3id.org/procirc/"
-"""What is left out of the addresses of concepts in the two tables of single words."""
+"""What is left out of the addresses of concepts in the tables that only queries are read by."""
 _LEARNED: Final = "learned.csv"
 _REFUSED: Final = "refused.csv"
+_HIDDEN: Final = "hidden"
+_TEXTS: Final = ("concept", "texts")
 _NAME: Final = re.compile(r"[\w-]+")
 
 
@@ -60,7 +62,8 @@ def lexicon_files(folder: Path) -> list[Path]:
 
 def query_files(folder: Path) -> list[Path]:
     """The tables that only queries are read by, as far as there are any."""
-    return [path for path in (folder / FOLDER / _LEARNED, folder / FOLDER / _REFUSED) if path.exists()]
+    singles = (folder / FOLDER / _LEARNED, folder / FOLDER / _REFUSED)
+    return [path for path in (*singles, *_hidden_files(folder).values()) if path.exists()]
 
 
 def load_lexicon(folder: Path) -> list[Meaning]:
@@ -99,6 +102,23 @@ def _table(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, list[str]]
         except csv.Error as error:
             # An open quote runs to the end of the file: what counts is where its row began.
             raise Misconfigured(f"{path.name}, line {line + 1}: {error}.") from error
+
+
+# What people type
+
+
+def load_hidden(folder: Path) -> list[tuple[str, str, str]]:
+    """Language, concept and hidden labels, SEVERAL between them. Raises Misconfigured naming file and line."""
+    return [
+        (language, _address(concept), texts)
+        for language, path in _hidden_files(folder).items()
+        for _, (concept, texts) in _rows(path, _TEXTS)
+    ]
+
+
+def _hidden_files(folder: Path) -> dict[str, Path]:
+    """The tables of hidden labels by language, whether they are there or not."""
+    return {language: folder / FOLDER / _HIDDEN / f"{language}.csv" for language in LANGUAGES}
 
 
 # Single words
@@ -164,8 +184,8 @@ def _rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, list[str]]]
     """Place and cells of each row of a table that need not be there. Raises Misconfigured."""
     for place, row in _table(path, columns) if path.exists() else ():
         cells = [each.strip() for each in row]
-        if len(cells) != len(columns) or not all(cells) or cells[0] not in LANGUAGES:
-            raise Misconfigured(
-                f"{place}: a row has {', '.join(columns)}, with one of {', '.join(LANGUAGES)} for the language."
-            )
+        spoken = columns[0] != "language" or cells[0] in LANGUAGES
+        if len(cells) != len(columns) or not all(cells) or not spoken:
+            tags = f", with one of {', '.join(LANGUAGES)} for the language" if columns[0] == "language" else ""
+            raise Misconfigured(f"{place}: a row has {', '.join(columns)}{tags}.")
         yield place, cells

@@ -310,8 +310,9 @@ def test_a_vocabulary_may_have_nothing_learned_and_nothing_refused(tmp_path: Pat
 
 def test_only_what_records_are_indexed_by_is_a_table_of_the_lexicon():
     names = {path.name for path in lexicon_files(default_folder())}
-    assert {path.name for path in query_files(default_folder())} == {"learned.csv", "refused.csv"}
-    assert names.isdisjoint({"learned.csv", "refused.csv"})
+    queries = {path.name for path in query_files(default_folder())}
+    assert {"learned.csv", "refused.csv"} < queries
+    assert names.isdisjoint(queries)
 
 
 @pytest.mark.parametrize(
