@@ -89,7 +89,8 @@ class Concepts:
 
     @cached_property
     def _read(self) -> Labels:
-        return Labels(self.vocabulary, self._lexicon)
+        lexicon, self._lexicon = self._lexicon, []  # its words are in the labels from now on
+        return Labels(self.vocabulary, lexicon)
 
     @property
     def labels(self) -> tuple[Label, ...]:
@@ -287,19 +288,18 @@ class Concepts:
     def beginning_with(self, folded: str, language: str) -> list[tuple[str, tuple[str, ...]]]:
         """Labels in a language of which a word begins with some folded words, the shortest first; whose they are."""
         every = self._completing[analysed_as(language)].items()
-        fitting = [
-            (not form.startswith(folded), len(text), text, iris)
-            for form, (text, iris) in every
-            if f" {folded}" in f" {form}"
-        ]
-        return [(text, tuple(iris)) for _, _, text, iris in sorted(fitting)]
+        fitting = [(form, text, iris) for form, (text, iris) in every if f" {folded}" in f" {form}"]
+        fitting.sort(key=lambda each: (not each[0].startswith(folded), len(each[1]), each[1:]))
+        return [(text, iris) for _, text, iris in fitting]
 
     @cached_property
-    def _completing(self) -> Mapping[str, Mapping[str, tuple[str, list[str]]]]:
+    def _completing(self) -> Mapping[str, Mapping[str, tuple[str, tuple[str, ...]]]]:
         """By language and the folded words of a label: how it is written first, and its concepts."""
-        by: dict[str, dict[str, tuple[str, list[str]]]] = {tag: {} for tag in (*ANALYSED, UNKNOWN)}
+        by: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {tag: {} for tag in (*ANALYSED, UNKNOWN)}
         for each in self.labels:
-            by[each.language].setdefault(" ".join(each.folded), (each.text, []))[1].append(each.concept)
+            form = " ".join(each.folded)
+            text, iris = by[each.language].get(form, (each.text, ()))
+            by[each.language][form] = text, (*iris, each.concept)
         return by
 
     def told_by(self, form: str, language: str) -> tuple[tuple[str, float], ...]:

@@ -6,7 +6,7 @@ from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from operator import attrgetter
 from typing import Any, Final
 
@@ -180,10 +180,17 @@ def _concepts(record: Record, kind: Kind, concepts: Concepts) -> list[str]:
 
 def _codes(record: Record, vocabulary: Vocabulary) -> dict[str, None]:
     """The codes by which a record is classed, as somebody types them: R3, 45210000, DK032. Others are words."""
-    by = vocabulary.by_property
-    said = (each for some in record.nodes.values() for each in some if each[0] in by and by[each[0]].is_coded)
-    codes = (fold(str(value).rpartition("/")[2]) for _, value in said)
-    return dict.fromkeys(code for code in codes if code.isalnum() and any(map(str.isdigit, code)))
+    coded = vocabulary.coded
+    said = {str(value) for some in record.nodes.values() for path, value in some if path in coded}
+    codes = (_code(each) for each in sorted(said))
+    return dict.fromkeys(filter(None, codes))
+
+
+@lru_cache(1 << 14)
+def _code(value: str) -> str:
+    """The code at the end of an address, folded; empty for one without digits."""
+    code = fold(value.rpartition("/")[2])
+    return code if code.isalnum() and any(map(str.isdigit, code)) else ""
 
 
 def _put_facets(fields: dict[str, Any], facets: Mapping[str, Iterable[str]], vocabulary: Vocabulary) -> None:

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from federation.index.languages import WORD, analysed_as, stem
+from federation.index.languages import WORD, analysed_as, fold, written_stem
 from federation.records.lexical import SEVERAL
 
 LONGEST: Final = 5
@@ -58,7 +58,7 @@ def _stemmed(rows: Iterable[tuple[str, str]], rules: str) -> Hidden:
     reach: dict[str, int] = {}
     for concept, cell in rows:
         for text in cell.split(SEVERAL):
-            stems = [stem(word, rules) for word in WORD.findall(text)]
+            stems = [fold(written_stem(word, rules)) for word in WORD.findall(text)]  # not to be remembered
             if 0 < len(stems) <= LONGEST:
                 label = " ".join(stems)
                 concepts[label] = tuple(dict.fromkeys((*concepts.get(label, ()), concept)))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from federation.index.compounds import SHORTEST, Splitter
-from federation.index.languages import ANALYSED, UNKNOWN, WORD, analysed_as, fold, is_stop_word, stem
+from federation.index.languages import ANALYSED, UNKNOWN, WORD, analysed_as, fold, is_stop_word, stem, written_stem
 from federation.index.lexicon import Meaning
 from federation.records.kinds import Vocabulary
 
@@ -38,9 +38,9 @@ class Labels:
 
     def __init__(self, vocabulary: Vocabulary, lexicon: Iterable[Meaning]) -> None:
         self._vocabulary = vocabulary
-        self._plain: dict[str, dict[str, tuple[str, str, bool]]] = {}
-        read = (self._read(*each) for each in self._texts(lexicon))
-        self.every = tuple(each for each in read if any(each.telling))
+        read = _Reader()
+        labels = (read.label(*each) for each in self._texts(lexicon))
+        self.every = tuple(each for each in labels if any(each.telling))
 
     def _texts(self, lexicon: Iterable[Meaning]) -> Iterator[tuple[str, str, str, bool]]:
         """Concept, language, text and whether it is general, of every label."""
@@ -66,23 +66,39 @@ class Labels:
             for tag, entries in meaning.entries.items():
                 yield from ((meaning.iri, tag, each.text, each.general) for each in entries)
 
-    def _read(self, concept: str, language: str, text: str, general: bool) -> Label:
-        rules = analysed_as(language)
-        known = self._plain.setdefault(rules, {})
-        forms = []
-        for word in WORD.findall(text):
-            if word not in known:
-                known[word] = (fold(word), stem(word, rules), not is_stop_word(word, rules))
-            forms.append(known[word])
-        folded, stems, telling = zip(*forms, strict=True) if forms else ((), (), ())
-        return Label(concept, rules, text, general, folded, stems, telling)
-
     def splitter(self) -> Splitter:
         """What takes compounds apart into words of labels, definitions and lexicon."""
         known: dict[str, set[str]] = {tag: set() for tag in ANALYSED}
+        read = _Reader()
         definitions = (pair for concept in self._vocabulary.concepts.values() for pair in concept.definition.items())
-        for each in (*self.every, *(self._read("", tag, text, True) for tag, text in definitions)):
+        for each in (*self.every, *(read.label("", tag, text, True) for tag, text in definitions)):
             if each.language != UNKNOWN:
                 words = zip(each.folded, each.telling, strict=True)
                 known[each.language].update(word for word, telling in words if telling and len(word) >= SHORTEST)
         return Splitter({tag: frozenset(some) for tag, some in known.items()})
+
+
+class _Reader:
+    """Reads labels word by word. It remembers words only while it reads: tens of thousands would stay for ever."""
+
+    def __init__(self) -> None:
+        self._words: dict[tuple[str, str], tuple[str, str, bool]] = {}
+        self._telling: dict[tuple[bool, ...], tuple[bool, ...]] = {}
+
+    def label(self, concept: str, language: str, text: str, general: bool) -> Label:
+        rules = analysed_as(language)
+        forms = [self._word(word, rules) for word in WORD.findall(text)]
+        folded, stems, telling = zip(*forms, strict=True) if forms else ((), (), ())
+        stems = folded if stems == folded else stems
+        return Label(concept, rules, text, general, folded, stems, self._telling.setdefault(telling, telling))
+
+    def _word(self, word: str, rules: str) -> tuple[str, str, bool]:
+        known = self._words.get((word, rules))
+        if known is None:
+            folded, form = fold(word), fold(written_stem(word, rules))
+            known = self._words[word, rules] = (
+                folded,
+                folded if form == folded else form,
+                not is_stop_word(word, rules),
+            )
+        return known

@@ -169,11 +169,6 @@ class Field:
     def single(self) -> bool:
         return self.maximum == 1
 
-    @property
-    def is_coded(self) -> bool:
-        """Whether its values are codes: of a code list, or of a space of codes."""
-        return self.type is FieldType.CONCEPT or bool(self.code_space)
-
 
 @dataclass(frozen=True)
 class Kind:
@@ -282,6 +277,11 @@ class Vocabulary:
     def by_property(self) -> Mapping[str, Field]:
         """A field of every property by its IRI: the first one where several kinds have it."""
         return {each.path: each for each in reversed(list(self.every_field()))}
+
+    @cached_property
+    def coded(self) -> frozenset[str]:
+        """The properties whose values are codes: of a code list, or of a space of codes."""
+        return frozenset(each.path for each in self.every_field() if each.type is FieldType.CONCEPT or each.code_space)
 
     def every_field(self) -> Iterator[Field]:
         """Every field of every kind and part; shared ones once for each."""
