@@ -291,3 +291,19 @@ def test_every_record_that_is_referred_to_exists(region: str):
 def test_every_region_has_an_event_an_opportunity_and_a_criterion(region: str):
     kinds = {record.kind for record in records(region).values()}
     assert {"event", "opportunity", "criterion"} <= kinds
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_a_lesson_about_a_pilot_has_the_sectors_of_the_pilot(region: str):
+    """Communities of a sector find the lessons of it by them."""
+    every = {each.iri: each for each in records(region).values()}
+    pairs = [
+        (lesson, every[str(iri)])
+        for lesson in every.values()
+        if lesson.kind == "lesson"
+        for iri in lesson.values(PC + "about")
+        if "/records/pilot/" in str(iri)
+    ]
+    assert pairs
+    for lesson, pilot in pairs:
+        assert set(pilot.values(PC + "sector")) <= set(lesson.values(PC + "sector")), lesson.iri
