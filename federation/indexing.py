@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import structlog
 
-from federation.errors import FederationError, Unavailable
+from federation.errors import FederationError, StorageFailed, Unavailable
 from federation.index.concepts import Concepts
 from federation.index.documents import Batch, Source
 from federation.index.glossary import Glossary, Term
@@ -67,6 +67,8 @@ class Follower:
         self._begun: set[asyncio.Task[int]] = set()
         self._next: asyncio.Future[None] | None = None
         """Ends with the turn of whoever waits for one."""
+        self.trouble = ""
+        """Why the last turn failed, while none has succeeded since."""
 
     async def catch_up(self, progress: Any = None) -> int:
         """Index what is visible and not indexed yet; how many entries that were.
@@ -81,7 +83,12 @@ class Follower:
         try:
             async with self._following:
                 self._next = None
-                return await self._catch_up(progress)
+                done = await self._catch_up(progress)
+                self.trouble = ""
+                return done
+        except FederationError as error:
+            self.trouble = str(error)
+            raise
         finally:
             self._next = None if self._next is turn else self._next
             turn.set_result(None)
@@ -101,6 +108,14 @@ class Follower:
             done, self._terms_changed = 0, True
         await self._read_terms(logs)
         return done
+
+    async def followed(self) -> str:
+        """Catch up after something was done that stands in any case; what is in the way of it, if anything is."""
+        try:
+            await self.catch_up()
+        except StorageFailed as error:
+            return str(error)
+        return ""
 
     async def soon(self) -> None:
         """Have searches find what an author has just published, and wait for it no longer than AWAITED.

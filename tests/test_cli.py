@@ -992,6 +992,19 @@ def test_a_record_is_erased_and_one_sees_who_has_not_followed(procirc: Run, home
     assert (row["done"], row["waiting"], row["position"]) == ([], ["denmark"], 2)
 
 
+def test_what_is_done_is_not_said_to_have_failed_where_only_the_index_does(
+    procirc: Run, toml: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def refused(*args: object, **others: object) -> None:
+        raise StorageFailed("The text index cannot be written: disk full.")
+
+    monkeypatch.setattr("federation.index.text.TextIndex.commit", refused)
+    ran = procirc("withdraw", "pilot/mill", "--reason", "Gestopt", "--config", toml)
+    assert (ran.code, "searches do not show it yet" in ran.said) == (0, True)
+    monkeypatch.undo()
+    assert procirc("search", "molen", "--config", toml, "--json").json["total"] == 0
+
+
 def test_an_erasure_whose_text_leaves_the_files_later_says_so(
     procirc: Run, toml: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -1015,6 +1016,11 @@ async def test_what_could_not_be_written_is_indexed_once_it_can(start_node):
     await node.publish(pilot("lock", title="Sluis"))
     with pytest.raises(StorageFailed):
         await node.node.follower.catch_up()
+    trouble = await node.node.follower.followed()
+    assert "The text index cannot be written" in trouble
+    async with aiohttp.ClientSession() as session, session.get(f"{node.base}/health/ready") as answer:
+        assert (answer.status, trouble in (await answer.json())["for"]) == (503, True)
     files.with_name("away").rename(files)
-    await node.node.follower.catch_up()
+    assert await node.node.follower.followed() == ""
+    assert node.node.follower.trouble == ""
     assert await found_by(node) == ["lock", "mill"]

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 
 import typer
+from rich.markup import escape
 
 from federation import __version__
 from federation import config as configs
 from federation.config import Config
 from federation.errors import FederationError
-from federation.terminal import explain, set_up_logging
+from federation.node import Node
+from federation.terminal import err, explain, set_up_logging
 
 app = typer.Typer(
     name="procirc",
@@ -47,6 +49,14 @@ def main() -> None:
 
 def run(task: Coroutine[Any, Any, R]) -> R:
     return asyncio.run(task)
+
+
+async def follow(opened: Node) -> bool:
+    """Have searches find what a command has done, which stands in any case; whether they do."""
+    trouble = await opened.follower.followed()
+    if trouble:
+        err.print(f"[yellow]Done, but searches do not show it yet. {escape(trouble)}[/]", soft_wrap=True)
+    return not trouble
 
 
 def load(path: Path) -> Config:

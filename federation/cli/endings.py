@@ -12,7 +12,7 @@ from rich.table import Table as Grid
 
 from federation import erasures as followed
 from federation import node
-from federation.cli.commands import DEFAULT_CONFIG, ConfigOption, JsonOption, app, load, run
+from federation.cli.commands import DEFAULT_CONFIG, ConfigOption, JsonOption, app, follow, load, run
 from federation.config import Config
 from federation.errors import InvalidRequest
 from federation.records.record import SLUG
@@ -24,10 +24,10 @@ ReasonOption = Annotated[
     typer.Option("--reason", help="Why, for everybody to read: nl=Tekst, or plain text in the node's language."),
 ]
 LEFT: Final = (
-    "Done; the old text leaves the log file of the database later, as soon as nothing reads it and the disk has room. "
-    "A running node sees to it."
+    "Done; the old text leaves the files of the database and the index later, as soon as nothing reads it and the disk "
+    "has room. A running node sees to it."
 )
-"""What is said of an erasure whose text could not yet be taken out of the files of the database."""
+"""What is said of an erasure whose text could not yet be taken out of all files."""
 
 
 @app.command()
@@ -77,8 +77,8 @@ async def _ended(settings: Config, end: Callable[[node.Node], Awaitable[int]]) -
     """Append an ending, and have it followed by the index; its position, and whether files still hold old text."""
     async with node.open_node(settings) as opened:
         position = await end(opened)
-        await opened.follower.catch_up()
-        return position, opened.store.soiled
+        shown = await follow(opened)
+        return position, opened.store.soiled or not shown
 
 
 @app.command()

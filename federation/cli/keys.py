@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 
 from federation import custody, node
-from federation.cli.commands import DEFAULT_CONFIG, ConfigOption, JsonOption, app, load, run
+from federation.cli.commands import DEFAULT_CONFIG, ConfigOption, JsonOption, app, follow, load, run
 from federation.config import Config
 from federation.custody import Changed
 from federation.terminal import out, print_json
@@ -82,7 +82,7 @@ def rotate(
 async def _rotated(settings: Config, next_key: Path | None, compromised_from: int | None) -> Changed:
     async with node.open_node(settings) as opened:
         changed = await custody.rotate(opened, next_key, compromised_from=compromised_from)
-        await opened.follower.catch_up()
+        await follow(opened)
         return changed
 
 

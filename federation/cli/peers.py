@@ -13,7 +13,7 @@ from rich.table import Table as Grid
 
 from federation import checks, following, node
 from federation import config as configs
-from federation.cli.commands import DEFAULT_CONFIG, ConfigOption, JsonOption, app, load, run
+from federation.cli.commands import DEFAULT_CONFIG, ConfigOption, JsonOption, app, follow, load, run
 from federation.config import Config, PeerConfig
 from federation.errors import Exit, Misconfigured
 from federation.log import did as dids
@@ -39,7 +39,7 @@ def sync(
             chosen = _chosen(await opened.peers(), peers or [])
             with progress_bar() as bar:
                 pulled = await asyncio.gather(*(_pull(opened, peer, bar) for peer in chosen))
-                await opened.follower.catch_up()
+                await follow(opened)
             await opened.recover()
             return pulled
 

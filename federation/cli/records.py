@@ -13,7 +13,7 @@ import typer
 from rich.markup import escape
 
 from federation import exports, node
-from federation.cli.commands import DEFAULT_CONFIG, ConfigOption, JsonOption, app, load, run
+from federation.cli.commands import DEFAULT_CONFIG, ConfigOption, JsonOption, app, follow, load, run
 from federation.communities import Communities
 from federation.errors import Exit, Fault, InvalidTable
 from federation.exchange.documents import drafts_in
@@ -121,7 +121,7 @@ async def _publish(
         outcome.faults = [*faults, *rest]
         if outcome.published and not dry_run:
             bar.update(task, description="Indexing")
-            await opened.follower.catch_up()
+            await follow(opened)
     return outcome
 
 

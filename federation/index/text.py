@@ -210,6 +210,8 @@ class TextIndex:
             try:
                 self._writer = self._index.writer(self._memory, 1)
             except ValueError as error:
+                if "LockBusy" not in str(error):
+                    raise _failed(error) from error
                 raise Unavailable(
                     "Another process is writing to the text index.",
                     remedy="A running node keeps its index up to date by itself.",
@@ -257,7 +259,8 @@ class TextIndex:
 
     def refresh(self) -> None:
         """See what another process has written since."""
-        self._index.reload()
+        with _stored():
+            self._index.reload()
         state = self._state()
         if state is not None:
             self.positions, self.revision = state, self._saved_revision()

@@ -42,6 +42,8 @@ async def ready(request: web.Request) -> web.Response:
     behind = await app[FOLLOWER].behind()
     if behind > BEHIND:
         waiting.append(f"the index is {behind:,} entries behind the logs")
+    if trouble := app[FOLLOWER].trouble:
+        waiting.append(trouble)
     waiting += await _overdue(app)
     status = 503 if waiting else 200
     return web.json_response({"status": "waiting" if waiting else "ready", "for": waiting}, status=status)
