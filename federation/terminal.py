@@ -175,7 +175,10 @@ def show_hits(found: Found, as_json: bool) -> None:
         out.print("No record has all of what you asked for; these come nearest.")
     for number, hit in enumerate(found.hits, 1):
         why = "; ".join(
-            f"{b.word} = {b.match} ({b.language})" if b.match else f"{b.word} → {b.label}" for b in hit.because
+            f"{b.word} {'≈' if b.how == 'like' else '='} {b.match} ({b.language})"
+            if b.match
+            else f"{b.word} → {b.label}"
+            for b in hit.because
         )
         out.print(
             f"{number:>3}. [bold]{escape(plain_text(hit.title[1]))}[/] [cyan]\\[{hit.title[0]}][/]", highlight=False

@@ -391,7 +391,7 @@ def test_a_typing_error_gives_results_and_a_suggestion(library):
     found = asking(search, "zwevegm")
     assert slugs(found) == ["mill"]
     assert found.suggestion == "zwevegem"
-    assert [(each.how, each.match) for each in found.hits[0].because] == [("word", "Zwevegem")]
+    assert [(each.how, each.match) for each in found.hits[0].because] == [("like", "Zwevegem")]
 
 
 @pytest.mark.parametrize("query", ["Zwevegem", "sluis", "hergebruik", "", '"', "qwertzuiop", "molen -sluis"])

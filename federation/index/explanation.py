@@ -21,11 +21,11 @@ from federation.records.kinds import in_language
 
 @dataclass(frozen=True, slots=True)
 class Because:
-    """Why a record was found: ``how`` is word, part, concept, named, narrower or mention.
+    """Why a record was found: ``how`` is word, like, part, concept, named, narrower or mention.
 
     ``word`` is what was typed, ``match`` how the record says it (in ``language``), ``concept`` the IRI
-    through which it was found and ``label`` its name in the reader's language. A mention is a name of
-    something that the record refers to, such as an organisation.
+    through which it was found and ``label`` its name in the reader's language. ``like`` is a word that only
+    looks like what was typed, a mention a name of something that the record refers to, such as an organisation.
     """
 
     how: str
@@ -133,6 +133,8 @@ class Explainer:
                     self._folded.setdefault(form, []).append(place)
                 for form in word.stems:
                     self._stems.setdefault(form, []).append(place)
+        exact = {form for each in self._every for word in each.unit.words for form in word.folded}
+        self._looking_alike = self._folded.keys() - exact
         self._alone = {each.number for each in self._every if len(each.unit.words) == 1}
         self._phrases: dict[str, dict[str, list[tuple[list[str], str]]]] = {}
         self._by_terms: dict[str, dict[str, list[tuple[str, tuple[str, ...]]]]] = {}
@@ -276,13 +278,19 @@ class Explainer:
 
     # Reasons
 
-    @staticmethod
-    def _by_words(asked: _Numbered, found: _Found) -> Because | None:
+    def _by_words(self, asked: _Numbered, found: _Found) -> Because | None:
         matched = found.words.get(asked.number, {})
         if not asked.members or len(matched) < len(asked.members):
             return None  # of a phrase all words must be there
         there = [matched[member] for member in asked.members]
-        return Because("word", asked.unit.surface, " ".join(word for word, _ in there), there[0][1])
+        how = "like" if any(self._only_looks_alike(*each) for each in there) else "word"
+        return Because(how, asked.unit.surface, " ".join(word for word, _ in there), there[0][1])
+
+    def _only_looks_alike(self, word: str, language: str) -> bool:
+        """Whether a word of a text is none that was typed, in whatever inflection."""
+        rules = analysed_as(language)
+        form = self._concepts.form(word, rules)
+        return form.folded in self._looking_alike and not (rules == self._rules and form.stem in self._stems)
 
     def _by_concept(self, asked: _Numbered, found: _Found, display: Mapping[str, Any]) -> Because | None:
         tagged, said = display["tagged"], asked.unit.surface
