@@ -4,24 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 from typing import Any, Final
 
 import sqlalchemy as sa
 
+from federation.archive import DATABASE
 from federation.config import Config
 from federation.records.vocabulary import load_vocabulary
 from federation.store.engine import url_of
 from federation.store.keyfiles import LOG, RECORD
+from federation.store.statements import another_node
 from federation.store.store import open_store
 
 _EMPTY: Final = {"since": "", "entries": 0, "claimed": 0, "last_success": "", "next_attempt": "", "fingerprint": ""}
 
 
 def configuration(config: Config) -> list[str]:
-    """Remarks on a valid configuration: nothing here stops a node. Raises Misconfigured for a bad vocabulary."""
+    """Remarks on a valid configuration: nothing here stops a node.
+
+    Raises Misconfigured for a bad vocabulary, and for the data of another node.
+    """
     notes = []
     if config.vocabulary is not None:
         load_vocabulary(config.vocabulary)
+    holder = "" if config.database else _holder(config.data / DATABASE)
+    if holder not in ("", config.did):
+        raise another_node(holder, config.did)
     keys = config.data / "keys"
     if not config.data.exists():
         notes.append(f"The data directory {config.data} does not exist yet; run `procirc init`.")
@@ -56,13 +67,22 @@ def configuration(config: Config) -> list[str]:
     return notes
 
 
+def _holder(database: Path) -> str:
+    """The DID of the node that a database file is of, read without opening the store, which would migrate it."""
+    try:
+        with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            row = connection.execute("SELECT did FROM log WHERE own").fetchone()
+    except sqlite3.Error:
+        return ""
+    return str(row[0]) if row else ""
+
+
 async def peer_rows(config: Config) -> list[dict[str, Any]]:
     """Every configured or known peer with its state, for a table."""
-    database = config.database or url_of(config.data)
     known: dict[str, dict[str, Any]] = {}
-    set_up = await asyncio.to_thread((config.data / "node.sqlite").exists)
+    set_up = await asyncio.to_thread((config.data / DATABASE).exists)
     if config.database or set_up:
-        async with open_store(database) as store:
+        async with open_store(config.database or url_of(config.data), of=config.did) as store:
             states = await store.peers.states()
             for log in await store.logs():
                 state = states.get(log.id)

@@ -54,7 +54,7 @@ def _chosen(names: Sequence[str], vocabulary: Vocabulary) -> Sequence[Kind]:
 async def _own(config: Config, kinds: Sequence[Kind], vocabulary: Vocabulary) -> tuple[list[Table], int]:
     tables: list[Table] = []
     count = 0
-    async with open_store(config.database or url_of(config.data)) as store:
+    async with open_store(config.database or url_of(config.data), of=config.did) as store:
         own = next((log for log in await store.logs() if log.own), None)
         if own is None:
             raise Misconfigured("This node has not been set up.", remedy="Run `procirc init` first.")

@@ -604,6 +604,17 @@ def test_a_faulty_configuration_is_explained(procirc: Run, toml: Path):
     assert "Did you mean listen" in ran.said
 
 
+@pytest.mark.parametrize(
+    "command", [["check-config"], ["peers", "list"], ["accounts", "list"], ["export", "x.xlsx"], ["search", "molen"]]
+)
+def test_the_data_of_another_node_are_not_taken_for_ones_own(procirc: Run, home: Path, toml: Path, command: list[str]):
+    """Somebody has changed the base address in node.toml."""
+    moved = toml.with_name("moved.toml")
+    moved.write_text(re.sub(r'base = ".*"', 'base = "https://elsewhere.example"', toml.read_text()))
+    ran = procirc(*command, "--config", moved)
+    assert (ran.code, "The database is that of" in ran.said) == (Exit.CONFIGURATION, True), ran.said
+
+
 def test_checking_a_configuration_changes_nothing(procirc: Run, tmp_path: Path):
     toml = write_config(tmp_path)
     assert procirc("check-config", "--config", toml).code == 0

@@ -118,7 +118,7 @@ def restricted(
 
 def _with(settings: Config, work: Work) -> None:
     async def opened() -> None:
-        async with open_store(settings.database or url_of(settings.data)) as store:
+        async with open_store(settings.database or url_of(settings.data), of=settings.did) as store:
             await work(store.in_house)
 
     run(opened())

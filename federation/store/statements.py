@@ -117,13 +117,18 @@ async def log_row_of(connection: AsyncConnection, did: str) -> Any:
 
 
 async def check_no_other_own(connection: AsyncConnection, did: str) -> None:
-    """Raise Misconfigured where a database has an own log already."""
+    """Raise Misconfigured where a database is that of another node."""
     other = (await connection.execute(sa.select(schema.log.c.did).where(schema.log.c.own))).scalar()
-    if other is not None:
-        raise Misconfigured(
-            f"The database is that of {other}, not of {did}.",
-            remedy="Give every node a database of its own. The base address of a node cannot be changed.",
-        )
+    if other not in (None, did):
+        raise another_node(other, did)
+
+
+def another_node(holder: str, did: str) -> Misconfigured:
+    """What is said where the data are those of another node."""
+    return Misconfigured(
+        f"The database is that of {holder}, not of {did}.",
+        remedy="Give every node a database of its own. The base address of a node cannot be changed.",
+    )
 
 
 async def versions(connection: AsyncConnection, log_id: int, records: Sequence[str]) -> dict[str, int]:

@@ -37,10 +37,13 @@ SignCheckpoint = Callable[[int, bytes, str], str]
 
 
 @asynccontextmanager
-async def open_store(url: str) -> AsyncIterator[Store]:
-    """The store of a database URL, migrated and ready."""
+async def open_store(url: str, *, of: str = "") -> AsyncIterator[Store]:
+    """The store of a database URL, migrated and ready. Raises Misconfigured where it is not ``of`` the node of a DID."""
     async with open_engine(url) as engine:
         store = Store(engine)
+        if of:
+            async with reading(engine) as connection:
+                await statements.check_no_other_own(connection, of)
         # A crash between an erasure and its scrubbing has left the text in the write-ahead log. A full disk
         # must not keep a node from starting: there it stays until there is room.
         if engine.dialect.name == "sqlite":
