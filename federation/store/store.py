@@ -38,7 +38,7 @@ SignCheckpoint = Callable[[int, bytes, str], str]
 
 @asynccontextmanager
 async def open_store(url: str, *, of: str = "") -> AsyncIterator[Store]:
-    """The store of a database URL, migrated and ready. Raises Misconfigured where it is not ``of`` the node of a DID."""
+    """The store of a database URL, migrated and ready. Raises Misconfigured where it is not ``of`` that node."""
     async with open_engine(url) as engine:
         store = Store(engine)
         if of:

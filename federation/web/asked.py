@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlencode
 
 from aiohttp import web
@@ -17,6 +17,8 @@ from aiohttp import web
 from federation.communities import Communities, Community
 from federation.errors import Fault, InvalidRequest
 from federation.index.facets import FacetValue
+from federation.index.reading import Asked as Syntax
+from federation.records.kinds import Vocabulary
 from federation.records.values import nearest
 from federation.records.years import FIRST, LAST, YEAR, Years, year_of
 from federation.search import MAX_LIMIT, MAX_OFFSET, Request
@@ -30,12 +32,15 @@ TEXTS: Final = {
     "years": "There is no year from {first} to {last}. Exchange the two, or leave one out.",
     "parameter": "There is no parameter “{value}”. Perhaps you mean: {near}.",
     "value": "“{value}” is no value of “{facet}”. Perhaps you mean: {near}.",
+    "no-value": "“{value}” is no value of “{facet}”. A search without it lists those there are.",
     "number": "“{value}” is not a number from 0 to {most}. Write one in digits, or leave it out.",
     "community": "There is no community “{value}” on this node. Perhaps you mean: {near}.",
     "no-community": "There is no community “{value}” on this node. The page /communities lists those there are.",
     "open": "“{value}” is neither “true” nor “false”. Write open=true for open opportunities, or leave it out.",
 }
 """What may be wrong with a parameter, and what to do about it."""
+TITLES: Final = {"kind": "Kind", "node": "Region", "language": "Language", "year": "Year"}
+"""The names of facets that no code list names."""
 _OF_API: Final = ("q", "lang", "limit", "offset", "community", "from", "to", "open")
 _LONGEST: Final = 200
 """Characters of a name or value that are looked at."""
@@ -79,6 +84,12 @@ class Asked:
     def anything(self) -> bool:
         """Whether anything was asked for at all."""
         return bool(self.text or self.filters or self.years or self.open or self.inside.asked)
+
+    @property
+    def plain(self) -> str:
+        """Its words without quotes, and with nothing left out; empty where they say no more than the text."""
+        read = Syntax.read(self.text)
+        return " ".join(read.text.split()) if read.phrases or read.leaves_out else ""
 
     @property
     def choices(self) -> int:
@@ -201,8 +212,8 @@ def _chosen(request: web.Request, faults: list[Fault]) -> dict[str, tuple[str, .
         known = {value: search.is_value(name, value) for value in tuple(values)[:_VALUES]}
         unknown = [value for value, is_known in known.items() if not is_known]
         if unknown:  # one fault for all: whoever sends hundreds is not compared with every code for each
-            near = _near(unknown[0], search.possible(name))
-            faults.append(_fault(request, "value", name, value=", ".join(unknown), facet=name, near=near))
+            near = ", ".join(nearest(unknown[0], search.possible(name)))
+            faults.append(_fault(request, "value" if near else "no-value", name, value=", ".join(unknown), near=near))
         if any(known.values()):
             found[name] = tuple(value for value, is_known in known.items() if is_known)
     return found
@@ -243,7 +254,19 @@ def _number(request: web.Request, name: str, default: int, most: int, faults: li
 def _fault(request: web.Request, key: str, field: str, **values: str) -> Fault:
     """A fault in every language of the node. The first full stop ends the message: a value must not bring one."""
     told = {name: value[: None if name == "near" else _SHOWN].replace(". ", " ") for name, value in values.items()}
-    languages: Mapping[str, Any] = request.app[LOCALES].languages
-    texts = {tag: language.text(TEXTS[key]).format(**told) for tag, language in languages.items()}
-    message, _, remedy = TEXTS[key].format(**told).partition(". ")
+    languages: Mapping[str, Language] = request.app[LOCALES].languages
+    vocabulary = request.app[WORKERS].tools.vocabulary
+    texts = {
+        tag: language.text(TEXTS[key]).format(**told, facet=facet_title(field, vocabulary, language))
+        for tag, language in languages.items()
+    }
+    message, _, remedy = TEXTS[key].format(**told, facet=field).partition(". ")  # for programs: as it was typed
     return Fault(f"{message}.", remedy, field, translations=texts)
+
+
+def facet_title(name: str, vocabulary: Vocabulary, language: Language) -> str:
+    """The name of a facet as people read it; its own where it has no other."""
+    if name in TITLES:
+        return language.text(TITLES[name])
+    labels = next((scheme.labels for scheme in vocabulary.schemes.values() if scheme.facet == name), None)
+    return language.pick(labels) if labels else name

@@ -133,6 +133,7 @@ async def page(request: web.Request) -> web.Response:
         "url_of": lambda hit: pages.link(url_of(hit), request),
         "shown": SHOWN,
         "label_of": request.app[SEARCH].value_label,
+        "facet_title": parameters.facet_title,
     }
     return pages.page(request, "search.html", context)
 

@@ -14,6 +14,7 @@ from federation.errors import FederationError
 from federation.exchange.workbook import TEXTS as WORKBOOK
 from federation.records.kinds import LANGUAGES
 from federation.web.asked import TEXTS as ASKED
+from federation.web.asked import TITLES
 from federation.web.locale import FOLDER, Locales
 from federation.web.notices import TEXTS as NOTICES
 from federation.web.pages import FOLDER as PAGES
@@ -36,7 +37,14 @@ def messages() -> list[str | tuple[str, str]]:
     titles = [error.title for error in family(FederationError) if error.fault_of != "peer"]
     return list(
         dict.fromkeys(
-            [*(message for _, _, message, _, _ in found), *titles, *WORKBOOK, *NOTICES.values(), *ASKED.values()]
+            [
+                *(message for _, _, message, _, _ in found),
+                *titles,
+                *WORKBOOK,
+                *NOTICES.values(),
+                *ASKED.values(),
+                *TITLES.values(),
+            ]
         )
     )
 

@@ -102,7 +102,7 @@ def test_a_facet_given_twice_means_either(site: Site):
 def test_a_value_that_no_facet_has_is_refused_with_what_was_perhaps_meant_in_one_language(site: Site):
     answer = site.get("/api/search?kind=pilt&limit=x&colour=red&lang=nl").json
     assert {each["field"]: each["message"] for each in answer["errors"]} == {
-        "kind": "“pilt” is geen waarde van “kind”.",
+        "kind": "“pilt” is geen waarde van “Soort”.",
         "limit": "“x” is geen getal van 0 tot 100.",
         "colour": "Er is geen parameter “colour”.",
     }
@@ -208,6 +208,17 @@ def test_nothing_found_says_what_to_try(site: Site):
     page = Page(site.page("/search?q=qqqqzzzz&kind=pilot&lang=en"))
     assert "Nothing found" in page.one("h2", id="results").text
     assert "/search?q=qqqqzzzz&lang=en" in page.links
+
+
+def test_a_phrase_that_nobody_wrote_can_be_asked_for_without_its_quotes(site: Site):
+    page = Page(site.page("/search?q=%22molen+zzzz%22+-water&lang=en"))
+    assert "/search?lang=en&q=molen+zzzz" in page.links
+
+
+def test_a_value_far_from_all_others_is_left_aside_without_a_list_of_them(site: Site):
+    page = Page(site.page("/search?sector=qqqq&lang=nl"))
+    said = [each.text for each in page.all("p")]
+    assert any("“qqqq” is geen waarde van “Sector”. Een zoekopdracht zonder toont welke er zijn." in each for each in said)
 
 
 def test_the_home_page_is_the_search_page(site: Site):
