@@ -16,9 +16,10 @@ from typing import Final
 
 from federation.index.compounds import Splitter
 from federation.index.forms import PART, Form, Spotted
-from federation.index.grams import Alike
+from federation.index.grams import Alike, best_of
 from federation.index.hidden import HiddenLabels
-from federation.index.labels import TELLING, Label, Labels
+from federation.index.inflection import is_inflected
+from federation.index.labels import TELLING, Label, Labels, spellings
 from federation.index.languages import (
     ANALYSED,
     UNKNOWN,
@@ -26,12 +27,11 @@ from federation.index.languages import (
     Word,
     analysed_as,
     fold,
-    is_inflected,
     is_stop_word,
     stem,
     written_stem,
 )
-from federation.index.lexicon import BASE, learned_meanings, load_hidden, load_lexicon
+from federation.index.lexicon import BASE, learned_meanings, load_hidden, load_lexicon, load_refused
 from federation.records.kinds import Vocabulary, in_language
 
 LONGEST: Final = 6
@@ -132,8 +132,8 @@ class Concepts:
             for at in range(len(parts) - size + 1):
                 if size > 1 or len(parts[at]) >= (least if at + 1 < len(parts) else TELLING):
                     named |= dict.fromkeys(labels.get(parts[at : at + size], ()))
-        inside = " ".join([PART + part for part in parts])
-        return Form(folded, form, parts, tuple(named), reach, told, inside)
+        meant = tuple(iri for iri in named if (rules, word.lower(), iri) not in self._refused)
+        return Form(folded, form, parts, meant, reach, told, " ".join([PART + part for part in parts]))
 
     def _named_alone(self, word: str, written: str, rules: str) -> Iterator[str]:
         """The concepts of which a word of a text is a name, in whatever inflection, with its diacritics."""
@@ -151,6 +151,15 @@ class Concepts:
                 by_word = found[each.language].setdefault(written_stem(each.word, each.language), {})
                 by_word.setdefault(each.word, []).append(each.concept)
         return {tag: {form: tuple(some.items()) for form, some in by.items()} for tag, by in found.items()}
+
+    @cached_property
+    def _spelled(self) -> Mapping[str, Mapping[tuple[str, str], tuple[str, ...]]]:
+        return {tag: spellings(each for each in self.labels if each.language == tag) for tag in (*ANALYSED, UNKNOWN)}
+
+    @cached_property
+    def _refused(self) -> Set[tuple[str, str, str]]:
+        """Language, word and concept of what a word does not mean, whatever its stem and parts say."""
+        return load_refused(self.vocabulary.folder)
 
     @cached_property
     def _general(self) -> Set[tuple[str, str, str]]:
@@ -232,7 +241,7 @@ class Concepts:
     def warm(self, languages: Iterable[str] = ()) -> None:
         """Analyse every label now, and for searchers in some languages, so that the first does not wait for it."""
         _ = self._reach, self._pairs, self._narrower, self.facets, self.broader_terms, self._completing, self._said
-        _ = self.learned, self._single, self._general, self.hidden
+        _ = self.learned, self._single, self._general, self._refused, self.hidden
         for rules in {analysed_as(each) for each in languages}:
             self._telling(rules)
             self._alike(rules)
@@ -261,6 +270,10 @@ class Concepts:
     def named_by(self, stems: tuple[str, ...], language: str) -> tuple[str, ...]:
         """The concepts of which some stems are a whole label in a language."""
         return self._spotting[0][analysed_as(language)].get(stems, ())
+
+    def spelled(self, iri: str, form: str, rules: str) -> tuple[str, ...]:
+        """The names of one word and a stem that a concept has in a language, hidden ones among them."""
+        return (*self._spelled[rules].get((form, iri), ()), *self.hidden[rules].spelled.get((form, iri), ()))
 
     def _telling(self, rules: str) -> Mapping[str, tuple[tuple[str, float], ...]]:
         """By stem: the concepts of code lists in whose labels in a language a word stands, where these are few."""
@@ -325,12 +338,12 @@ class Concepts:
     def like(self, text: str, language: str, *, least: float, most: int) -> list[tuple[str, float]]:
         """Concepts with a label in a language that looks like a folded text, and how much, best first."""
         alike, concepts = self._alike(analysed_as(language))
-        return _best(alike.like(text, least=least, most=most), concepts)
+        return best_of(alike.like(text, least=least, most=most), concepts)
 
     def meant(self, text: str, language: str, *, most: int) -> list[tuple[str, float]]:
         """Concepts of which a folded text is a mistyped label in a language, and how alike they are, best first."""
         alike, concepts = self._alike(analysed_as(language))
-        return _best(alike.meant(text, most=most), concepts)
+        return best_of(alike.meant(text, most=most), concepts)
 
     @cached_property
     def _said(self) -> Mapping[str, Mapping[str, tuple[tuple[str, ...], ...]]]:
@@ -378,15 +391,6 @@ class Concepts:
                 if steps:
                     found.setdefault(above, set()).add(iri)
         return {iri: frozenset(below) for iri, below in found.items()}
-
-
-def _best(alike: Iterable[tuple[str, float]], concepts: Mapping[str, Sequence[str]]) -> list[tuple[str, float]]:
-    """The concepts of some labels, each as much alike as its best label."""
-    found: dict[str, float] = {}
-    for label, share in alike:
-        for iri in concepts[label]:
-            found[iri] = max(share, found.get(iri, 0.0))
-    return sorted(found.items(), key=lambda pair: (-pair[1], pair[0]))
 
 
 def is_meaning(iri: str) -> bool:

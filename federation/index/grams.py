@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -107,3 +107,12 @@ class Alike:
         shares = 2 * common[near] / (sizes + len(own))
         ordered = np.lexsort((near, -shares))[:most]
         return [(self.texts[near[at]], float(shares[at])) for at in ordered if shares[at] >= least]
+
+
+def best_of(alike: Iterable[tuple[str, float]], concepts: Mapping[str, Sequence[str]]) -> list[tuple[str, float]]:
+    """The concepts of some labels, each as much alike as its best label."""
+    found: dict[str, float] = {}
+    for label, share in alike:
+        for iri in concepts[label]:
+            found[iri] = max(share, found.get(iri, 0.0))
+    return sorted(found.items(), key=lambda pair: (-pair[1], pair[0]))

@@ -25,6 +25,8 @@ class Hidden(NamedTuple):
     """By the stems of a label, with spaces between them."""
     reach: Mapping[str, int]
     """Words of the longest label that begins with a stem."""
+    spelled: Mapping[tuple[str, str], tuple[str, ...]]
+    """The labels of one word by stem and concept, in small letters."""
 
     def of(self, stems: Sequence[str]) -> tuple[str, ...]:
         """The concepts for which somebody types some stems."""
@@ -56,11 +58,15 @@ class HiddenLabels:
 def _stemmed(rows: Iterable[tuple[str, str]], rules: str) -> Hidden:
     concepts: dict[str, tuple[str, ...]] = {}
     reach: dict[str, int] = {}
+    spelled: dict[tuple[str, str], tuple[str, ...]] = {}
     for concept, cell in rows:
         for text in cell.split(SEVERAL):
-            stems = [fold(written_stem(word, rules)) for word in WORD.findall(text)]  # not to be remembered
+            words = WORD.findall(text)
+            stems = [fold(written_stem(word, rules)) for word in words]  # not to be remembered
             if 0 < len(stems) <= LONGEST:
                 label = " ".join(stems)
                 concepts[label] = tuple(dict.fromkeys((*concepts.get(label, ()), concept)))
                 reach[stems[0]] = max(reach.get(stems[0], 0), len(stems))
-    return Hidden(concepts, reach)
+                if len(stems) == 1:
+                    spelled[label, concept] = (*spelled.get((label, concept), ()), words[0].lower())
+    return Hidden(concepts, reach, spelled)

@@ -33,6 +33,16 @@ class Label(NamedTuple):
         return str(WORD.findall(self.text)[0]).lower() if len(self.stems) == 1 else ""
 
 
+def spellings(labels: Iterable[Label]) -> dict[tuple[str, str], tuple[str, ...]]:
+    """By stem and concept: the labels of one word, in small letters."""
+    found: dict[tuple[str, str], tuple[str, ...]] = {}
+    for each in labels:
+        if len(each.stems) == 1:
+            key = each.stems[0], each.concept
+            found[key] = (*found.get(key, ()), each.word)
+    return found
+
+
 class Labels:
     """Reads the labels of a vocabulary and its lexicon, and the words of its definitions."""
 

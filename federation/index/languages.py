@@ -14,7 +14,6 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 import Stemmer
-from rapidfuzz.distance import Prefix
 
 UNKNOWN: Final = "und"
 """Where texts in a language without rules of its own go (BCP 47: undetermined)."""
@@ -58,9 +57,9 @@ _STOP: Final = {
         "skal som så til uden ud under var ved vi vil være været",
         "sv": "alla andra annat att av "
         "blev bli blir de dem den denna deras dess det detta dig din du då där efter ej eller en er "
-        "ett från för ha hade han har hon hos hur i icke inga inte jag kan kunde man med men mer mig min mot mycket "
-        "ni nu när någon något och om oss på samma sedan sig sin ska skall som så till under upp ut utan vad var vara "
-        "vem vi vid vilka vill är än åt över",
+        "ett från för ha hade han har hon hos hur i icke inga ingen inget inte jag kan kunde man med men mer mig min "
+        "mot mycket ni nu när någon något och om oss på samma sedan sig sin ska skall som så till under upp ut utan "
+        "vad var vara vem vi vid vilka vill är än åt över",
         "nb": "alle andre annet at av "
         "ble bli blir da de deg dem den denne der deres det dette di din du eller en enn er et ett "
         "etter for fra før få får ha hadde han har hun hva hvem hver hvis hvor hvordan i ikke ingen inn ja jeg kan "
@@ -68,14 +67,6 @@ _STOP: Final = {
         "skal som så til uten ut under var ved vi vil være vært",
     }.items()
 }
-
-
-_ENDINGS: Final = {"fr": 4, "de": 4, "nl": 5, "da": 5, "sv": 5, "nb": 5}
-"""Letters of the endings of two inflections of a word, together; a vowel that is doubled counts as one."""
-_FEWEST: Final = 3
-"""The same in English, and where no rules are known."""
-_OF_BASE: Final = 3
-"""Letters of them that a name may have itself."""
 
 
 class Word(NamedTuple):
@@ -130,18 +121,6 @@ def written_stem(word: str, language: str) -> str:
     lowered = word.lower() if word.isascii() else unicodedata.normalize("NFC", word.lower())
     algorithm = _ALGORITHMS.get(language)
     return lowered if algorithm is None else str(_own.stemmers[algorithm].stemWord(lowered))
-
-
-def is_inflected(word: str, base: str, language: str) -> bool:
-    """Whether two words of one stem, in small letters, differ by no more than an inflection.
-
-    Stemmers join what is derived too: *monitoring* and *monitors*, French *abordé* and *abordable*.
-    """
-    if language == "en":
-        word, base = (each[:-3] + "y" if each.endswith("ies") else each for each in (word, base))
-        base = base.removesuffix("e") if word.endswith("ing") else base
-    shared = Prefix.similarity(word, base)
-    return len(base) - shared <= _OF_BASE and len(word) + len(base) - 2 * shared <= _ENDINGS.get(language, _FEWEST)
 
 
 def words(text: str, language: str) -> Iterator[Word]:

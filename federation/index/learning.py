@@ -27,7 +27,7 @@ from federation.config import load
 from federation.exchange.files import File, drafts_of
 from federation.index.concepts import Concepts
 from federation.index.languages import UNKNOWN, WORD, analysed_as
-from federation.index.lexicon import Association, learned_csv, learned_path, load_learned, load_refused
+from federation.index.lexicon import Association, learned_csv, learned_path, load_learned, load_refused, stemmed
 from federation.records.canonical import Literal
 from federation.records.draft import statements
 from federation.records.kinds import Concept, Vocabulary
@@ -262,7 +262,7 @@ def learned_now(concepts: Concepts, nodes: Path) -> list[Association]:
     """What the vocabulary and the records of some nodes teach."""
     parallels = [*of_vocabulary(concepts.vocabulary), *of_records(nodes, concepts.vocabulary)]
     texts = [each for parallel in parallels for each in said(parallel, concepts)]
-    refused = load_refused(concepts.vocabulary.folder)
+    refused = stemmed(load_refused(concepts.vocabulary.folder))
     return kept(learned(texts), spellings(parallels, concepts), refused, concepts.named_by)
 
 

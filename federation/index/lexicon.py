@@ -4,7 +4,7 @@ A row of a table in ``vocab/lexicon/`` is one meaning (``records.lexical``). Sea
 nobody tags: words lead to it and from it, never to each other.
 
 Beside the tables lie what only queries are read by: ``learned.csv``, which ``federation.index.learning`` writes,
-``refused.csv``, with what is not to be learned, and in ``hidden/`` a table a language of what people type besides.
+``refused.csv``, with what words do not mean, and in ``hidden/`` a table a language of what people type besides.
 """
 
 from __future__ import annotations
@@ -64,6 +64,11 @@ def query_files(folder: Path) -> list[Path]:
     """The tables that only queries are read by, as far as there are any."""
     singles = (folder / FOLDER / _LEARNED, folder / FOLDER / _REFUSED)
     return [path for path in (*singles, *_hidden_files(folder).values()) if path.exists()]
+
+
+def indexed_by(folder: Path) -> list[Path]:
+    """Every table that says how records are indexed: those of the lexicon, and of what words do not mean."""
+    return [*lexicon_files(folder), *(path for path in (folder / FOLDER / _REFUSED,) if path.exists())]
 
 
 def load_lexicon(folder: Path) -> list[Meaning]:
@@ -144,9 +149,17 @@ def load_learned(folder: Path) -> list[Association]:
 
 
 def load_refused(folder: Path) -> frozenset[tuple[str, str, str]]:
-    """Language, stem and concept of what is not to be learned. Raises Misconfigured naming file and line."""
+    """Language, word in small letters and concept of what a word does not mean, in a text or a lesson to learn from.
+
+    Raises Misconfigured naming file and line.
+    """
     rows = _rows(folder / FOLDER / _REFUSED, Association._fields[:3])
-    return frozenset((language, stem(word, language), _address(concept)) for _, (language, word, concept) in rows)
+    return frozenset((language, word.lower(), _address(concept)) for _, (language, word, concept) in rows)
+
+
+def stemmed(refused: Iterable[tuple[str, str, str]]) -> frozenset[tuple[str, str, str]]:
+    """The same with stems in the place of words: what was learned is refused in every form of a word."""
+    return frozenset((language, stem(word, language), concept) for language, word, concept in refused)
 
 
 def learned_csv(associations: Iterable[Association]) -> bytes:
@@ -167,7 +180,7 @@ def learned_meanings(
     What somebody wrote is believed before what was learned: a word is passed over where it names a concept now
     (``names``), and a meaning that was refused or is none of the ``concepts`` any more.
     """
-    refused = load_refused(folder)
+    refused = stemmed(load_refused(folder))
     found: dict[tuple[str, str], tuple[tuple[str, float], ...]] = {}
     for language, word, concept, probability in load_learned(folder):
         form = stem(word, language)

@@ -30,6 +30,8 @@ ADDED: Final = 0.2
 """What only a region's term says of a word that is known without it, whatever the word: behind all else."""
 MISTYPED: Final = 0.9
 """A concept whose name was mistyped, times how alike they are."""
+STEMMED: Final = 0.6
+"""A concept of whose name a word has the stem and no more."""
 LEARNED: Final = 0.5
 """A concept that a word was learned to mean, times how probably."""
 FOREIGN: Final = 0.6

@@ -17,6 +17,7 @@ from federation.index.concepts import Concepts
 from federation.index.forms import Spotted
 from federation.index.glossary import NOTHING, WAYS, Glossary, Way
 from federation.index.grams import Alike
+from federation.index.inflection import is_inflected
 from federation.index.languages import ANALYSED, WORD, Word, analysed_as, fold, is_stop_word, stem
 
 MAX_TEXT: Final = 400
@@ -210,15 +211,35 @@ class Understanding:
 
     def _unit(self, read: _Text, at: int, last: int) -> Unit:
         whole = [each for each in read.known if (each.first, each.last) == (at, last) and not each.part]
-        linked = dict.fromkeys((iri for each in whole for iri in each.concepts), 1.0)
         if last == at + 1:
-            return self._single(read, at, linked)
+            return self._single(read, at, self._named(read, at, whole))
+        linked = dict.fromkeys((iri for each in whole for iri in each.concepts), 1.0)
         meant = self._meant(read, at, last, linked)
         ways, sure = self._ways((*linked, *meant)), self._sure and bool(linked)
         words = tuple(self._word(read.plain[each], read.surfaces[each], near=not sure) for each in range(at, last))
         members = [each for each in range(at, last) if not is_stop_word(read.surfaces[each], self._language)]
         inner = () if sure else tuple(self._unit(read, each, each + 1) for each in members)
         return Unit(words, _ordered(linked), inner, meant=meant, ways=ways)
+
+    def _named(self, read: _Text, at: int, whole: Iterable[Spotted]) -> dict[str, float]:
+        """The concepts that a word names, and how surely.
+
+        Of some it only has the stem (Danish *tid* and *tidlig*), and where it is a name as it stands, it is less
+        likely a form of another (Swedish *lag*, *låg* and *lager*).
+        """
+        word, form = read.surfaces[at].lower(), read.plain[at].stem
+        every = dict.fromkeys(iri for each in whole for iri in each.concepts)
+        names = {iri: self._concepts.spelled(iri, form, self._rules) for iri in every}
+        exact = any(word in some for some in names.values())
+        folded = {fold(word), fold(restored(word, self._language))}
+        sure = {
+            iri
+            for iri, some in names.items()
+            if not some
+            or any(is_inflected(word, name, self._rules) and not (exact and len(name) > len(word)) for name in some)
+            or (not exact and any(is_inflected(each, fold(name), self._rules) for each in folded for name in some))
+        }
+        return {iri: 1.0 if iri in sure else ranking.STEMMED for iri in every}
 
     def _added(self, read: _Text, at: int, last: int) -> Unit:
         """Words that only the terms of regions name together: they mean that as well as what they mean without."""

@@ -26,12 +26,12 @@ from federation.index.concepts import Concepts
 from federation.index.documents import TAGS, Batch, facet_field, facet_names, facet_set_field, stems_field
 from federation.index.glossary import NOTHING, Glossary
 from federation.index.grams import Alike
-from federation.index.lexicon import lexicon_files
+from federation.index.lexicon import indexed_by
 from federation.records.kinds import Vocabulary
 from federation.records.vocabulary import vocabulary_files
 
 log = structlog.get_logger(__name__)
-LAYOUT: Final = 12
+LAYOUT: Final = 13
 """Rises when documents are built differently."""
 _WORDS: Final = "words.txt"
 
@@ -142,7 +142,7 @@ class TextIndex:
         """What the documents are made by, as this process has read it; every commit writes it down."""
         digest = hashlib.sha256(str(LAYOUT).encode())
         folder = self.concepts.vocabulary.folder
-        for path in (*vocabulary_files(folder), *lexicon_files(folder)):
+        for path in (*vocabulary_files(folder), *indexed_by(folder)):
             digest.update(path.read_bytes())
         return digest.hexdigest()[:32]
 

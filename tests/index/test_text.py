@@ -196,7 +196,8 @@ def test_an_index_of_another_vocabulary_is_made_anew(tmp_path: Path, tools: Tool
         (lambda folder: edit(folder / "general.csv", "gemeentebestuur", "magistraat"), True),
         (lambda folder: (folder / "notes.txt").write_text("not a table", "utf-8"), False),
         (lambda folder: (folder / "learned.csv").unlink(), False),
-        (lambda folder: (folder / "refused.csv").unlink(), False),
+        (lambda folder: (folder / "hidden" / "nl.csv").unlink(), False),
+        (lambda folder: (folder / "refused.csv").unlink(), True),
     ],
 )
 def test_an_index_of_another_lexicon_is_made_anew(tmp_path: Path, tools: Tools, vocabulary, change, anew: bool):

@@ -218,7 +218,9 @@ def test_a_phrase_that_nobody_wrote_can_be_asked_for_without_its_quotes(site: Si
 def test_a_value_far_from_all_others_is_left_aside_without_a_list_of_them(site: Site):
     page = Page(site.page("/search?sector=qqqq&lang=nl"))
     said = [each.text for each in page.all("p")]
-    assert any("“qqqq” is geen waarde van “Sector”. Een zoekopdracht zonder toont welke er zijn." in each for each in said)
+    assert any(
+        "“qqqq” is geen waarde van “Sector”. Een zoekopdracht zonder toont welke er zijn." in each for each in said
+    )
 
 
 def test_the_home_page_is_the_search_page(site: Site):
