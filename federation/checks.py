@@ -49,6 +49,12 @@ def configuration(config: Config) -> list[str]:
         if path.stat().st_mode & 0o077
     ]
     notes += [
+        f"The file {path} can be read by other users of this machine and holds what is said in confidence; "
+        f"run `chmod 600 {path}`."
+        for path in sorted(config.data.glob(f"{DATABASE}*"))
+        if path.stat().st_mode & 0o077
+    ]
+    notes += [
         f"The next key {path} is still on this machine; run `procirc keys export` with a medium for a safe."
         for path in sorted(keys.glob("next*.key"))
     ]

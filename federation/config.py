@@ -49,7 +49,7 @@ def _base_address(value: str) -> str:
     return value
 
 
-def _fingerprint(value: Any) -> Any:
+def fingerprint_of(value: Any) -> Any:
     """Eight groups of four hexadecimal digits, however they were typed."""
     digits = re.sub(r"[\s:.-]", "", str(value)).lower()
     if digits and not re.fullmatch(r"[0-9a-f]{32}", digits):
@@ -68,7 +68,7 @@ class PeerConfig(BaseModel):
     """Name of the region as pages show it, by language."""
     url: str
     """Base address, such as https://denmark.example, without a slash at the end."""
-    fingerprint: Annotated[str, BeforeValidator(_fingerprint)] = ""
+    fingerprint: Annotated[str, BeforeValidator(fingerprint_of)] = ""
     """What the peer's coordinator read out to you; with it, no other keys are ever accepted.
     Without it the first contact decides, and later ones must match it."""
     every: Annotated[int, Field(ge=1, le=86_400)] = 300

@@ -57,6 +57,11 @@ async def add(node: Node, peer: PeerConfig) -> Met:
         raise InvalidRequest("That is this node itself.")
     if any(each.did == peer.did or each.name == peer.name for each in node.config.peers):
         raise AlreadyExists(f"{peer.name} stands in the configuration already.")
+    # Its records would be shown under the name of another: this node, or one whose records are still here.
+    taken = next((each for each in await node.store.logs() if each.name == peer.name and each.did != peer.did), None)
+    if peer.name == node.config.name or taken is not None:
+        whose = "this node" if taken is None or taken.own else taken.base
+        raise InvalidRequest(f"{peer.name} is the name of {whose}.", remedy="Choose another one with --name.")
     met = await meet(node, peer)
     now = timestamp(node.clock())
     await node.store.followed.add(Followed(peer.did, peer.name, peer.url, met.fingerprint, now, via=peer.via))

@@ -64,6 +64,8 @@ class Guard(Protocol):
 
 log = structlog.get_logger(__name__)
 _ATTEMPTS: Final = 8
+ENOUGH: Final = 3
+"""Peers whose clocks together tell that ours is wrong."""
 _CLASSES: Final = {WITHDRAWAL: PC + "Withdrawal", ERASURE: PC + "Erasure"}
 
 
@@ -118,12 +120,14 @@ class OwnLog:
     async def _ahead(self) -> float:
         """Seconds by which our clock is ahead of the median of those of the peers that have answered within a day.
 
-        What was heard at a time that has not come yet was heard before the clock was set back.
+        Of fewer than ENOUGH peers one alone could keep this node from writing. What was heard at a time that has not
+        come yet was heard before the clock was set back.
         """
         now = self._clock()
         first, last = timestamp(now - timedelta(days=1)), timestamp(now)
         states = (await self._store.peers.states()).values()
-        return median([each.ahead for each in states if first < each.heard <= last] or [0])
+        heard = [each.ahead for each in states if first < each.heard <= last]
+        return median(heard) if len(heard) >= ENOUGH else 0.0
 
     def _may_write(self) -> None:
         reason = self._guard.reason()
@@ -131,8 +135,12 @@ class OwnLog:
             raise ReadOnly(reason, remedy=self._guard.remedy())
 
     async def _keep_checkpoint(self) -> None:
-        log = await self._store.log(self._log_id)
-        await asyncio.to_thread(self._guard.keep, log.checkpoint, log.size)
+        """Keep outside the database what was just stored in it, which stands whether or not that can be done now."""
+        current = await self._store.log(self._log_id)
+        try:
+            await asyncio.to_thread(self._guard.keep, current.checkpoint, current.size)
+        except OSError as error:
+            log.error("checkpoint not kept outside the database yet", detail=str(error))  # ``remember`` tries again
 
     async def remember(self) -> None:
         """Keep outside the database what other processes have signed: each must notice if it is put back.

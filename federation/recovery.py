@@ -12,6 +12,7 @@ import asyncio
 import base64
 import json
 import os
+import secrets
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -117,7 +118,7 @@ class Guard:
     def tidy(self) -> None:
         """Remove what processes that were killed have left of files they were writing."""
         for path in (*self._data.glob("*.partial"), *self._data.glob("keys/*.partial")):
-            writer = path.suffixes[-2][1:] if len(path.suffixes) > 1 else ""
+            writer = next((each[1:] for each in path.suffixes if each[1:].isdecimal()), "")
             if writer.isdecimal() and (int(writer) == os.getpid() or not _runs(int(writer))):
                 path.unlink(missing_ok=True)
 
@@ -155,8 +156,12 @@ class Guard:
 
 def _write(path: Path, text: str, *, replace: bool = True) -> None:
     """Write a file so that it is there whole or not at all. Raises FileExistsError unless it may ``replace`` one."""
-    partial = path.with_suffix(f".{os.getpid()}.partial")
-    partial.write_text(text, "utf-8")
+    # A name of its own for each writer: threads of one process write too, and two that share a folder share numbers.
+    partial = path.with_suffix(f".{os.getpid()}.{secrets.token_hex(4)}.partial")
+    with partial.open("x", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
     if replace:
         os.replace(partial, path)
         return

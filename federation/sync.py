@@ -259,10 +259,10 @@ class Syncer:
             etag=before.etag if known.verified_size == known.size else "",
             max_bytes=checkpoints.MAX_SIZE,
         )
-        if answer.date is not None:
-            learned |= {"ahead": round(self._clocks.heard(peer.name, answer.date)), "heard": timestamp(now)}
         text = answer.content.opened().decode("utf-8", "replace") if answer.status == 200 else known.checkpoint
         seen, keys = await self._verified(text, peer, known)
+        if answer.date is not None:  # said by somebody who is not the peer, it would count for nothing
+            learned |= {"ahead": round(self._clocks.heard(peer.name, answer.date)), "heard": timestamp(now)}
         kept = goals.read(before.target, seen.origin)
         self._compare(seen, known, known.keys or keys, kept)
         if seen.size < known.size:

@@ -7,7 +7,7 @@ import itertools
 import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -248,6 +248,13 @@ async def start_node(
 @pytest.fixture
 async def peer(vocabulary: Vocabulary, clock: FakeClock) -> AsyncIterator[Any]:
     """A peer that can misbehave, on a real socket."""
+    async with simulated_peer(vocabulary, clock) as made:
+        yield made
+
+
+@asynccontextmanager
+async def simulated_peer(vocabulary: Vocabulary, clock: FakeClock) -> AsyncIterator[Any]:
+    """One more peer that can misbehave."""
     from tests.simulator import SimulatedPeer
 
     port = free_port()
@@ -258,5 +265,7 @@ async def peer(vocabulary: Vocabulary, clock: FakeClock) -> AsyncIterator[Any]:
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port).start()
-    yield simulated
-    await runner.cleanup()
+    try:
+        yield simulated
+    finally:
+        await runner.cleanup()

@@ -234,6 +234,17 @@ def test_secrets_are_for_their_owner_only(home: Path):
     assert (home / "data" / "keys").stat().st_mode & 0o777 == 0o700
 
 
+def test_the_database_is_for_its_owner_only_in_a_directory_that_others_can_read_too(procirc: Run, tmp_path: Path):
+    toml = write_config(tmp_path)
+    (tmp_path / "data").mkdir(mode=0o755)
+    assert procirc("init", "--leave-recovery-key", "--config", toml).code == 0
+    database = tmp_path / "data" / "node.sqlite"
+    assert database.stat().st_mode & 0o777 == 0o600
+    assert "chmod 600" not in procirc("check-config", "--config", toml).said
+    database.chmod(0o644)
+    assert f"chmod 600 {database}" in procirc("check-config", "--config", toml).said
+
+
 def test_setting_up_after_it_was_cut_short_completes_it(procirc: Run, home: Path, toml: Path):
     key = (home / "data" / "keys" / "record.key").read_bytes()
     for path in (*(home / "data").glob("node.sqlite*"), home / "data" / "checkpoint"):
@@ -1164,9 +1175,11 @@ def test_a_peer_is_added_compared_confirmed_followed_and_removed(procirc: Run, t
     assert (met["fingerprint"], met["entries"]) == (served.log.fingerprint, 2)
     assert "peers confirm denmark" in procirc("peers", "list", "--config", toml).said
     assert procirc("sync", "--config", toml, "--json").json == []
-    wrong = procirc("peers", "confirm", "denmark", "--fingerprint", "0000 0000", "--config", toml)
+    wrong = procirc("peers", "confirm", "denmark", "--fingerprint", "0000 " * 8, "--config", toml)
     assert (wrong.code, "Do not follow it" in wrong.said) == (Exit.INVALID_INPUT, True)
-    read_out = met["fingerprint"].upper()
+    mistyped = procirc("peers", "confirm", "denmark", "--fingerprint", "0000 000g", "--config", toml)
+    assert (mistyped.code, "32 hexadecimal digits" in mistyped.said) == (2, True)
+    read_out = met["fingerprint"].upper().replace(" ", ":")
     assert procirc("peers", "confirm", "denmark", "--fingerprint", read_out, "--config", toml).code == 0
     (pulled,) = procirc("sync", "--config", toml, "--json").json
     assert (pulled["peer"], pulled["state"], pulled["added"]) == ("denmark", "active", 2)
@@ -1184,6 +1197,12 @@ def test_a_peer_is_added_once_and_only_where_there_is_a_node(procirc: Run, toml:
     assert procirc("peers", "add", served.config.base, "--name", "other", "--config", toml).code == Exit.CONFIGURATION
     assert procirc("peers", "add", "http://localhost:1", "--name", "norway", "--config", toml).code == Exit.PEER
     assert procirc("peers", "add", "not an address", "--config", toml).code == Exit.CONFIGURATION
+
+
+def test_a_peer_is_not_added_under_a_name_that_others_records_have(procirc: Run, toml: Path, served: node.Node):
+    own = procirc("peers", "add", served.config.base, "--name", "flanders", "--config", toml)
+    assert (own.code, "is the name of this node" in own.said) == (Exit.INVALID_INPUT, True)
+    assert procirc("peers", "list", "--config", toml, "--json").json == []
 
 
 def test_a_peer_of_the_configuration_is_removed_there(procirc: Run, toml: Path):

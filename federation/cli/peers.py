@@ -14,7 +14,7 @@ from rich.table import Table as Grid
 from federation import checks, following, node
 from federation import config as configs
 from federation.cli.commands import DEFAULT_CONFIG, ConfigOption, JsonOption, app, follow, load, run
-from federation.config import Config, PeerConfig
+from federation.config import Config, PeerConfig, fingerprint_of
 from federation.errors import Exit, Misconfigured
 from federation.log import did as dids
 from federation.records.values import suggestion
@@ -134,10 +134,14 @@ def peers_confirm(
 ) -> None:
     """Follow a peer that you added, or one that was stopped, once you have spoken with its coordinator."""
     settings = load(config)
+    try:
+        fingerprint = fingerprint_of(given)
+    except ValueError as error:
+        raise typer.BadParameter(f"That is none: {error}.", param_hint="--fingerprint") from error
 
     async def work(opened: node.Node) -> str:
         await _known(opened, name)
-        return await following.confirm(opened, name, " ".join(given.lower().split()))
+        return await following.confirm(opened, name, fingerprint)
 
     said = run(_with(settings, work))
     out.print(escape(said), soft_wrap=True)

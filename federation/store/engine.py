@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
+import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -62,6 +64,8 @@ _POSTGRESQL: Final[Mapping[str, Any]] = {
     "max_overflow": 20,
     "connect_args": CONNECTING,
 }
+_ROOM: Final = 64 * 1024
+"""Bytes on a disk with which nothing more can be written."""
 _WRITERS: Final = 7_306_127_651
 """The advisory lock of PostgreSQL by which writers of a database take turns."""
 
@@ -179,6 +183,9 @@ class _Connections:
 
 
 def _connect(database: str, options: dict[str, Any]) -> sqlite3.Connection:
+    # It holds what is said in confidence: nobody else may read it, nor the files that SQLite makes beside it.
+    with suppress(FileExistsError):
+        os.close(os.open(database, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     # The driver must not begin transactions of its own: BEGIN IMMEDIATE below decides who writes.
     connection: sqlite3.Connection = sqlite3.connect(database, timeout=BUSY_MS / 1000, isolation_level=None, **options)
     try:
@@ -248,6 +255,8 @@ def translated(engine: AsyncEngine) -> Iterator[None]:
         yield
     except (sa.exc.DBAPIError, sa.exc.TimeoutError, sqlite3.Error) as error:
         text = str(getattr(error, "orig", None) or error)
+        if sqlite and _is_full(engine.url.database):
+            text += ", and the disk is full"  # SQLite says no more than "disk I/O error" where it cannot even begin
         raise StorageFailed(f"The database refused: {text}.", remedy=remedy(text)) from error
     except OSError as error:
         text = str(error) or "no answer in time"
@@ -257,6 +266,13 @@ def translated(engine: AsyncEngine) -> Iterator[None]:
 
 
 _OF_DISKS: Final = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
+
+
+def _is_full(database: str | None) -> bool:
+    try:
+        return database is not None and shutil.disk_usage(Path(database).parent).free < _ROOM
+    except OSError:
+        return False
 
 
 def _remedy(text: str) -> str:

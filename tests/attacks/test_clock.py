@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import AsyncExitStack, nullcontext
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -16,7 +16,7 @@ from federation.limits import Limits
 from federation.log import checkpoint as checkpoints
 from federation.search import Request
 from tests.attacks.invariants import assert_sound
-from tests.conftest import START, FakeClock, pilot
+from tests.conftest import START, FakeClock, pilot, simulated_peer
 
 
 @pytest.fixture
@@ -149,19 +149,33 @@ async def checkpoint_time(node) -> datetime | None:
 
 
 @pytest.fixture
-async def ahead(start_node, peer, clock):
-    """A node whose clock jumps a day ahead of that of its peer, after a pull that showed it to be right."""
-    node = await start_node("flanders", peers=[peer.base])
-    peer.clock = FakeClock()
-    peer.publish("mill")
+async def peers(vocabulary, clock):
+    """Three peers, whose clocks are right whatever happens to ours."""
+    async with AsyncExitStack() as stack:
+        made = [await stack.enter_async_context(simulated_peer(vocabulary, clock)) for _ in range(3)]
+        for each in made:
+            each.clock = FakeClock()
+            each.publish("mill")
+        yield made
+
+
+async def pull_all(node, peers):
+    for at, each in enumerate(peers):
+        assert (await node.pull(each, f"peer{at}")).state == "active"
+
+
+@pytest.fixture
+async def ahead(start_node, peers, clock):
+    """A node whose clock jumps a day ahead of those of its peers, after a pull that showed it to be right."""
+    node = await start_node("flanders", peers=[each.base for each in peers])
     await node.publish(pilot("own"))
-    assert (await node.pull(peer)).state == "active"
+    await pull_all(node, peers)
     clock.forward(days=1)
-    assert (await node.pull(peer)).state == "active"
+    await pull_all(node, peers)
     return node
 
 
-async def test_a22_nothing_is_signed_by_a_clock_a_day_ahead_of_those_of_the_peers(ahead, peer, clock):
+async def test_a22_nothing_is_signed_by_a_clock_a_day_ahead_of_those_of_the_peers(ahead, clock):
     iri = f"{ahead.base}/records/pilot/own"
     before = (await ahead.node.store.log(ahead.node.log.id)).checkpoint
     with pytest.raises(WrongClock, match=r"24 hours more than those of most peers") as refused:
@@ -175,7 +189,7 @@ async def test_a22_nothing_is_signed_by_a_clock_a_day_ahead_of_those_of_the_peer
     await assert_sound(ahead)
 
 
-async def test_a22_once_the_clock_is_right_again_the_node_publishes_by_itself(ahead, peer, clock, start_node):
+async def test_a22_once_the_clock_is_right_again_the_node_publishes_by_itself(ahead, clock, start_node):
     clock.forward(days=-1, minutes=1)
     await ahead.publish(pilot("early"))
     denmark = await start_node("denmark", peers=[ahead.base])
@@ -193,6 +207,32 @@ async def test_a22_one_peer_of_three_whose_clock_is_wrong_keeps_nobody_from_publ
         await node.pull(each, f"peer{at}")
     await node.publish(pilot("mill"))
     await assert_sound(node)
+
+
+async def test_a22_two_peers_whose_clocks_are_wrong_keep_nobody_from_publishing(start_node, peers, clock):
+    wrong = peers[:2]
+    node = await start_node("flanders", peers=[each.base for each in wrong])
+    for each in wrong:
+        each.clock = FakeClock(START - timedelta(days=2))
+    await pull_all(node, wrong)
+    await node.publish(pilot("mill"))
+    await assert_sound(node)
+
+
+async def test_a22_a_time_that_does_not_come_from_the_peer_counts_for_nothing(start_node, peers, clock):
+    node = await start_node("flanders", peers=[each.base for each in peers])
+    await pull_all(node, peers)
+    for each in peers:
+        each.clock = FakeClock(START - timedelta(days=2))
+        each.answering("/log/checkpoint", garbled)
+    for at, each in enumerate(peers):
+        assert (await node.pull(each, f"peer{at}")).state != "active"
+    await node.publish(pilot("mill"))
+    await assert_sound(node)
+
+
+async def garbled(request):
+    return web.Response(text="This is no checkpoint.\n", headers={"Date": "Sun, 01 Nov 2020 00:00:00 GMT"})
 
 
 async def test_a22_what_is_signed_within_one_second_or_by_a_clock_that_lags_keeps_its_order(start_node, clock):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 
@@ -413,3 +414,36 @@ async def test_a5_a_node_restored_to_before_a_change_of_keys_follows_it_and_neve
     assert await denmark.slugs(flanders) == ["mill", "lock", "dike"]
     for node in (flanders, denmark):
         await assert_sound(node)
+
+
+async def test_what_was_signed_is_kept_whole_by_writers_that_come_at_once(start_node):
+    """A publisher, the job that remembers, and the one that renews the checkpoint all keep it."""
+    node = await start_node("flanders")
+
+    async def remembering(done: asyncio.Event) -> None:
+        while not done.is_set():
+            await node.node.own.remember()
+
+    done = asyncio.Event()
+    others = [asyncio.create_task(remembering(done)) for _ in range(3)]
+    for number in range(20):
+        await node.publish(pilot(f"mill-{number}"))
+    done.set()
+    await asyncio.gather(*others)
+    assert node.node.guard.newest() == (await node.node.store.log(node.node.log.id)).size == 21
+    assert not list(node.config.data.glob("*.partial"))
+    await assert_sound(node)
+
+
+async def test_a_publish_stands_although_its_checkpoint_cannot_be_kept_beside_the_database(start_node, monkeypatch):
+    node = await start_node("flanders")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(node.node.guard, "keep", full)
+        await node.publish(pilot("mill"))
+    await node.node.own.remember()
+    assert node.node.guard.newest() == 2
+    await assert_sound(node)
