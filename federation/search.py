@@ -340,7 +340,7 @@ class Search:
             yield hit if hit.because or not plan.units else replace(hit, because=self._referred(plan, hit.id))
 
     def _referred(self, plan: _Plan, iri: str) -> tuple[Because, ...]:
-        """The words of a query that stand in the names of what a record refers to.
+        """The words of a query that are codes of a record, or stand in the names of what it refers to.
 
         A hit does not keep these names, as hardly any is found by them alone; so the index is asked.
         """
@@ -351,7 +351,8 @@ class Search:
             for form in (*sorted(word.folded), *(near for near, _ in word.near)):
                 there = tantivy.Query.term_query(schema, "exact", form, "basic")
                 if plan.searcher.search(tantivy.Query.boolean_query([key, (tantivy.Occur.Must, there)]), 1, False).hits:
-                    found[word.surface] = Because("mention", word.surface, form)
+                    how = "code" if any(map(str.isdigit, form)) else "mention"
+                    found[word.surface] = Because(how, word.surface, form)
                     break
         return tuple(found.values())
 

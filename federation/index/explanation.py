@@ -21,11 +21,12 @@ from federation.records.kinds import in_language
 
 @dataclass(frozen=True, slots=True)
 class Because:
-    """Why a record was found: ``how`` is word, like, part, concept, named, narrower or mention.
+    """Why a record was found: ``how`` is word, like, part, concept, named, narrower, code or mention.
 
     ``word`` is what was typed, ``match`` how the record says it (in ``language``), ``concept`` the IRI
     through which it was found and ``label`` its name in the reader's language. ``like`` is a word that only
-    looks like what was typed, a mention a name of something that the record refers to, such as an organisation.
+    looks like what was typed, a code one that the record is classed by, and a mention a name of something that
+    the record refers to, such as an organisation.
     """
 
     how: str

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
-from rapidfuzz.distance import Levenshtein
+from rapidfuzz.distance import DamerauLevenshtein
 
 from federation.index import ranking
 from federation.index.concepts import Concepts
@@ -40,6 +40,8 @@ _MISTYPED: Final = 0.75
 _PHRASE: Final = re.compile(r"((?<!\S)[-–])?[\"“”„«»]([^\"“”„«»]*)[\"“”„«»]")
 _WITHOUT: Final = re.compile(r"(?<!\S)[-–]([^\W_][^\s\"]*)")
 """A minus, or the dash that phones make of one."""
+_CHECKED: Final = re.compile(r"\b(\d{8})-\d\b")
+"""A code of the Common Procurement Vocabulary as it is printed, with its check digit."""
 _RESTORED: Final = {
     "da": (("aa", "å"), ("ae", "æ"), ("oe", "ø")),
     "nb": (("aa", "å"), ("ae", "æ"), ("oe", "ø")),
@@ -125,7 +127,7 @@ class Asked:
     @classmethod
     def read(cls, text: str) -> Asked:
         """Nothing is wrong: a quote without its fellow and a lone minus are left aside."""
-        text = text[:MAX_TEXT]
+        text = _CHECKED.sub(r"\1", text[:MAX_TEXT])
         quoted = [(minus, phrase.strip()) for minus, phrase in _PHRASE.findall(text) if phrase.strip()]
         phrases = tuple(phrase for minus, phrase in quoted if not minus)[:MAX_UNITS]
         rest = _PHRASE.sub(" ", text)
@@ -369,7 +371,7 @@ def corrected(text: str, units: Sequence[Unit], stands: Callable[[str], bool]) -
         if not word.near or any(map(stands, word.folded)):
             continue
         typed = min(word.folded)
-        meant = {each: Levenshtein.normalized_similarity(typed, each) for each, _ in word.near if stands(each)}
+        meant = {each: DamerauLevenshtein.normalized_similarity(typed, each) for each, _ in word.near if stands(each)}
         nearest = max(meant, key=lambda each: meant[each], default="")
         if nearest and meant[nearest] >= _MISTYPED:
             better[word.surface] = nearest

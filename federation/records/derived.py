@@ -161,16 +161,24 @@ def validity(record: Record, linked: Linked, today: date) -> Standing | None:
 
 def openness(record: Record, linked: Linked, today: date) -> Standing | None:
     """Whether an opportunity is open: until its closing day, and not once something has come of it."""
-    last = open_until(record)
+    last = _closing(record)
     if last is None or last < today:
         return Standing(f"{LISTS}openness/closed")
-    expected = record.one(PC + "opportunityKind") == f"{LISTS}opportunity-kind/in-preparation"
-    return Standing(f"{LISTS}openness/{'expected' if expected else 'open'}")
+    return Standing(f"{LISTS}openness/{'expected' if _is_expected(record) else 'open'}")
 
 
 def open_until(record: Record) -> date | None:
-    """The last day on which one can take part; None where that is over, or a record offers nothing."""
-    if DERIVED.get(record.kind) is not openness or record.one(PC + "becomes") is not None:
+    """The last day on which one can take part; None where that is over or still to come, or a record offers nothing."""
+    return None if DERIVED.get(record.kind) is not openness or _is_expected(record) else _closing(record)
+
+
+def _is_expected(record: Record) -> bool:
+    return record.one(PC + "opportunityKind") == f"{LISTS}opportunity-kind/in-preparation"
+
+
+def _closing(record: Record) -> date | None:
+    """The last day of an opportunity; None where something has come of it."""
+    if record.one(PC + "becomes") is not None:
         return None
     closes = _text(record, PC + "closesOn")
     return _last_day(closes) if closes else date.max

@@ -17,6 +17,7 @@ from aiohttp import web
 from federation.communities import Communities, Community
 from federation.errors import Fault, InvalidRequest
 from federation.index.facets import FacetValue
+from federation.index.reading import MAX_TEXT
 from federation.index.reading import Asked as Syntax
 from federation.records.kinds import Vocabulary
 from federation.records.values import nearest
@@ -78,6 +79,8 @@ class Asked:
     ranked: bool
     """One list by rank, where the page would show groups."""
     inside: Inside
+    cut: bool = False
+    """Whether more was typed than is read."""
     faults: tuple[Fault, ...] = ()
 
     @property
@@ -150,7 +153,7 @@ class Asked:
 async def read(request: web.Request) -> Asked:
     """What a request asks for; wrong parameters are left aside and named in ``faults``."""
     query, language = request.query, pages.language_of(request)
-    faults: list[Fault] = []
+    text, faults = query.get("q", ""), list[Fault]()
     years = Years(*(_year(request, name, faults) for name in ("from", "to")))
     if years.backwards:
         faults.append(_fault(request, "years", "to", first=str(years.first), last=str(years.last)))
@@ -158,7 +161,8 @@ async def read(request: web.Request) -> Asked:
     if query.get("open", "") not in ("", "true", "false"):
         faults.append(_fault(request, "open", "open", value=query["open"]))
     return Asked(
-        text=query.get("q", ""),
+        text=text[:MAX_TEXT],
+        cut=len(text) > MAX_TEXT,
         language=language,
         by_hand=query.get("lang", ""),
         filters=await _filters(request, faults),

@@ -112,6 +112,11 @@ async def page(request: web.Request) -> web.Response:
     found, open_, told = await asyncio.gather(
         request.app[SEARCH].search(wanted), _open(request, wanted), notices.of_all(request)
     )
+    last = max(1, -(-found.total // PAGE_SIZE))
+    if current > last:
+        # The end of a list is a better answer than nothing at all.
+        current, wanted = last, replace(wanted, offset=(last - 1) * PAGE_SIZE)
+        found = await request.app[SEARCH].search(wanted)
     facets = asked.shown(found.facets)
     mixed = _is_mixed(asked, found.hits)
     context = {
@@ -127,7 +132,7 @@ async def page(request: web.Request) -> web.Response:
         "stand": await _stand(request, found),
         "notices": notices.of_results(told, found, asked.filters.get("node", ())),
         "page_number": current,
-        "last_page": max(1, -(-found.total // PAGE_SIZE)),
+        "last_page": last,
         "first": wanted.offset + 1 if found.hits else 0,
         "final": wanted.offset + len(found.hits),
         "url_of": lambda hit: pages.link(url_of(hit), request),

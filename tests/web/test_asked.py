@@ -286,7 +286,7 @@ async def test_a_hostile_choice_is_text_where_it_can_be_taken_back(flanders):
 
 async def test_a_value_that_no_facet_has_is_left_aside_and_the_page_says_so(flanders):
     shown = await page(flanders, "/search?lang=fr&sector=meubels&sector=workwear")
-    assert "« meubels » n’est pas une valeur de « sector »." in shown.one("div", class_="notices").text
+    assert "« meubels » n’est pas une valeur de « Secteur »." in shown.one("div", class_="notices").text
     chosen = [each for each in shown.all("a") if each.attributes.get("aria-current") == "true"]
     assert ["Vêtements", "de", "travail"] in [each.text.split()[:3] for each in chosen]
     assert not [each for each in chosen if each.text.startswith("meubels")]

@@ -227,3 +227,20 @@ def test_the_home_page_is_the_search_page(site: Site):
     page = Page(site.page("/?lang=en"))
     assert page.one("input", id="q").attributes["value"] == ""
     assert page.all("h3")
+
+
+def test_a_page_behind_the_last_is_the_last(site: Site):
+    page = Page(site.page("/search?q=molen&page=400&lang=nl"))
+    assert page.all("h3") or page.all("h4")
+    assert not [each for each in page.links if "page=399" in each]
+
+
+def test_a_text_that_is_too_long_is_cut_and_the_page_says_so(site: Site):
+    body = site.page(f"/search?q={'molen+' * 2000}&lang=en")
+    assert "Only the first 400 characters are searched for." in body
+    assert len(body) < 400_000
+
+
+def test_a_code_is_said_to_be_one(site: Site):
+    (first, *_) = site.get("/api/search?q=R3&lang=en").json["items"]
+    assert {"how": "code", "word": "R3", "match": "r3"} in first["because"]
