@@ -488,6 +488,12 @@ def test_json_is_published_from_a_file(procirc: Run, home: Path, toml: Path):
     assert entries(home) == 4
 
 
+def test_a_table_that_is_published_as_json_is_sent_to_the_command_for_tables(procirc: Run, home: Path, toml: Path):
+    path = table(home, HEADER + OTHER)
+    ran = procirc("publish", path, "--config", toml)
+    assert (ran.code, f"procirc import {path}" in ran.said) == (Exit.INVALID_INPUT, True)
+
+
 def test_json_is_published_from_standard_input(home: Path, toml: Path):
     ran = in_a_process("publish", "-", "--config", toml, "--json", stdin=json.dumps(draft("one")))
     assert (ran.code, ran.json["new"]) == (0, 1)

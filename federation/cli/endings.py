@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 
 import typer
 from rich.markup import escape
+from rich.table import Column
 from rich.table import Table as Grid
 
 from federation import erasures as followed
@@ -92,10 +93,10 @@ def erasures(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False)
     if not rows:
         out.print("This node has erased nothing.")
         return
-    grid = Grid("record", "since", "done by", "not yet by", "overdue")
+    grid = Grid(Column("record", overflow="fold"), "since", "done by", "not yet by", "overdue")
     for row in rows:
         names = (", ".join(row[which]) for which in ("done", "waiting", "overdue"))
-        grid.add_row(escape(row["record"]), row["since"], *names)
+        grid.add_row(escape(row["record"].removeprefix(f"{settings.base}/records/")), row["since"], *names)
     out.print(grid)
     if any(row["overdue"] for row in rows):
         out.print("[yellow]Overdue is what a peer has not followed in 72 hours: ask its coordinator.[/]")

@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -15,7 +15,7 @@ from rich.markup import escape
 from federation import exports, node
 from federation.cli.commands import DEFAULT_CONFIG, ConfigOption, JsonOption, app, follow, load, run
 from federation.communities import Communities
-from federation.errors import Exit, Fault, InvalidTable
+from federation.errors import Exit, Fault, InvalidRequest, InvalidTable
 from federation.exchange.documents import drafts_in
 from federation.exchange.files import File, drafts_of
 from federation.publish import Outcome
@@ -166,7 +166,7 @@ def publish(
             data = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
         except OSError as error:
             raise InvalidTable(f"{path} cannot be read: {error.strerror}.") from error
-        drafts += drafts_in(jsonld.loads(data), str(path))
+        drafts += drafts_in(_json(data, path), str(path))
 
     async def work() -> Outcome:
         async with node.open_node(settings) as opened:
@@ -176,6 +176,15 @@ def publish(
     show_outcome(outcome, dry_run=dry_run, as_json=as_json)
     if outcome.rejected:
         raise typer.Exit(int(Exit.INVALID_INPUT))
+
+
+def _json(data: bytes, path: Path) -> Any:
+    try:
+        return jsonld.loads(data)
+    except InvalidRequest as error:
+        is_table = path.suffix.lower() in (".csv", ".tsv", ".xlsx")
+        remedy = f"A table is published with `procirc import {path}`." if is_table else error.remedy
+        raise InvalidRequest(f"{path}: {error}", remedy=remedy) from error
 
 
 @app.command()
