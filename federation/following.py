@@ -125,7 +125,6 @@ async def remove(node: Node, name: str, *, delete: bool) -> int:
         await node.store.peers.leave(log.id, at=timestamp(node.clock()))
         return 0
     await node.store.forget(log.id)
-    await node.follower.followed()  # or the running node does, which holds the index or has more luck with it
     return log.size
 
 

@@ -14,6 +14,7 @@ import json
 import os
 import secrets
 import tempfile
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -56,6 +57,7 @@ class Guard:
 
     def __init__(self, data: Path) -> None:
         self._data = data
+        self._keeping = threading.Lock()  # appending, remembering and renewing keep from threads of their own
 
     def reason(self) -> str:
         """Why nothing may be written now; empty when all is well."""
@@ -150,8 +152,9 @@ class Guard:
 
     def keep(self, checkpoint: str, size: int) -> None:
         """Keep a checkpoint, unless a larger one is there (another process was faster)."""
-        if size >= self.newest():
-            _write(self._data / NEWEST, checkpoint)
+        with self._keeping:
+            if size >= self.newest():
+                _write(self._data / NEWEST, checkpoint)
 
 
 def _write(path: Path, text: str, *, replace: bool = True) -> None:

@@ -261,7 +261,7 @@ class Syncer:
         )
         text = answer.content.opened().decode("utf-8", "replace") if answer.status == 200 else known.checkpoint
         seen, keys = await self._verified(text, peer, known)
-        if answer.date is not None:  # said by somebody who is not the peer, it would count for nothing
+        if answer.date is not None:  # of an answer that does not verify it counts for nothing
             learned |= {"ahead": round(self._clocks.heard(peer.name, answer.date)), "heard": timestamp(now)}
         kept = goals.read(before.target, seen.origin)
         self._compare(seen, known, known.keys or keys, kept)

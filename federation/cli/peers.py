@@ -158,7 +158,14 @@ def peers_remove(
     settings = load(config)
     if delete and not yes:
         typer.confirm(f"Everything that this node holds of {name} will be deleted here. Go on?", abort=True)
-    gone = run(_with(settings, lambda opened: following.remove(opened, name, delete=delete)))
+
+    async def work(opened: node.Node) -> int:
+        entries = await following.remove(opened, name, delete=delete)
+        if delete:
+            await follow(opened)  # or the running node does, which holds the index
+        return entries
+
+    gone = run(_with(settings, work))
     out.print(f"{escape(name)} is no longer followed." + (f" {gone:,} entries were deleted." if delete else ""))
 
 

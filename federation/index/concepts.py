@@ -89,8 +89,7 @@ class Concepts:
 
     @cached_property
     def _read(self) -> Labels:
-        lexicon, self._lexicon = self._lexicon, []  # its words are in the labels from now on
-        return Labels(self.vocabulary, lexicon)
+        return Labels(self.vocabulary, self._lexicon)
 
     @property
     def labels(self) -> tuple[Label, ...]:
@@ -153,8 +152,8 @@ class Concepts:
         return {tag: {form: tuple(some.items()) for form, some in by.items()} for tag, by in found.items()}
 
     @cached_property
-    def _spelled(self) -> Mapping[str, Mapping[tuple[str, str], tuple[str, ...]]]:
-        return {tag: spellings(each for each in self.labels if each.language == tag) for tag in (*ANALYSED, UNKNOWN)}
+    def _spelled(self) -> Mapping[tuple[str, str, str], tuple[str, ...]]:
+        return spellings(self.labels)
 
     @cached_property
     def _refused(self) -> Set[tuple[str, str, str]]:
@@ -241,7 +240,7 @@ class Concepts:
     def warm(self, languages: Iterable[str] = ()) -> None:
         """Analyse every label now, and for searchers in some languages, so that the first does not wait for it."""
         _ = self._reach, self._pairs, self._narrower, self.facets, self.broader_terms, self._completing, self._said
-        _ = self.learned, self._single, self._general, self._refused, self.hidden
+        _ = self.learned, self._single, self._general, self._refused, self.hidden, self._spelled
         for rules in {analysed_as(each) for each in languages}:
             self._telling(rules)
             self._alike(rules)
@@ -273,7 +272,7 @@ class Concepts:
 
     def spelled(self, iri: str, form: str, rules: str) -> tuple[str, ...]:
         """The names of one word and a stem that a concept has in a language, hidden ones among them."""
-        return (*self._spelled[rules].get((form, iri), ()), *self.hidden[rules].spelled.get((form, iri), ()))
+        return (*self._spelled.get((rules, form, iri), ()), *self.hidden[rules].spelled.get((form, iri), ()))
 
     def _telling(self, rules: str) -> Mapping[str, tuple[tuple[str, float], ...]]:
         """By stem: the concepts of code lists in whose labels in a language a word stands, where these are few."""

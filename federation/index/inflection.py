@@ -14,9 +14,14 @@ from typing import Final
 from rapidfuzz.distance import Prefix
 
 _NORDIC: Final = "e n en et er r ne rne ene erne s es ns ens ets ers rs nes rnes ernes ede te t d ete"
-_OF_WORDS: Final[Mapping[str, frozenset[str]]] = {
-    tag: frozenset(["", *endings.split()])
-    for tag, endings in {
+
+
+def _endings(listed: Mapping[str, str]) -> Mapping[str, frozenset[str]]:
+    return {tag: frozenset(["", *endings.split()]) for tag, endings in listed.items()}
+
+
+_OF_WORDS: Final = _endings(
+    {
         "en": "s es 's ’s ed d ing e y ies ied",
         "nl": "en n s e t te ten de den d se ing ingen",
         "fr": "s x e es é ée és ées er r ez ent",
@@ -25,11 +30,10 @@ _OF_WORDS: Final[Mapping[str, frozenset[str]]] = {
         "sv": "a ar or er r n en et t na arna orna erna s ns ens ts ets nas arnas ornas ernas e de d te ade ades at ad "
         "as des",
         "nb": _NORDIC,
-    }.items()
-}
-_OF_NAMES: Final[Mapping[str, frozenset[str]]] = {
-    tag: frozenset(["", *endings.split()])
-    for tag, endings in {
+    }
+)
+_OF_NAMES: Final = _endings(
+    {
         "en": "e y s es",
         "nl": "en n e ing id",
         "fr": "e er r é s x",
@@ -37,8 +41,8 @@ _OF_NAMES: Final[Mapping[str, frozenset[str]]] = {
         "da": "e er",
         "sv": "a ar or er e t d",
         "nb": "e er",
-    }.items()
-}
+    }
+)
 """The endings of names as lists give them: one of a thing, several, or what is done."""
 _SEVERAL: Final = frozenset(["s", "es"])
 _LONG: Final = re.compile(r"(aa|ee|oo|uu)")

@@ -33,12 +33,12 @@ class Label(NamedTuple):
         return str(WORD.findall(self.text)[0]).lower() if len(self.stems) == 1 else ""
 
 
-def spellings(labels: Iterable[Label]) -> dict[tuple[str, str], tuple[str, ...]]:
-    """By stem and concept: the labels of one word, in small letters."""
-    found: dict[tuple[str, str], tuple[str, ...]] = {}
+def spellings(labels: Iterable[Label]) -> dict[tuple[str, str, str], tuple[str, ...]]:
+    """By language, stem and concept: the labels of one word, in small letters."""
+    found: dict[tuple[str, str, str], tuple[str, ...]] = {}
     for each in labels:
         if len(each.stems) == 1:
-            key = each.stems[0], each.concept
+            key = each.language, each.stems[0], each.concept
             found[key] = (*found.get(key, ()), each.word)
     return found
 

@@ -184,7 +184,7 @@ class _Connections:
 
 def _connect(database: str, options: dict[str, Any]) -> sqlite3.Connection:
     # It holds what is said in confidence: nobody else may read it, nor the files that SQLite makes beside it.
-    with suppress(FileExistsError):
+    with suppress(OSError):  # it is there, or SQLite says what is in the way
         os.close(os.open(database, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     # The driver must not begin transactions of its own: BEGIN IMMEDIATE below decides who writes.
     connection: sqlite3.Connection = sqlite3.connect(database, timeout=BUSY_MS / 1000, isolation_level=None, **options)
