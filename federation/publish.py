@@ -9,8 +9,11 @@ what the current version says already is left alone, which makes every import re
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final
 
 from federation.errors import Conflict, Fault, InvalidRecord
@@ -84,14 +87,10 @@ class Publisher:
         if not skip_faulty:
             _refuse_repeated(drafts)
         batches = [drafts[at : at + BATCH] for at in range(0, len(drafts), BATCH)]
-        width = self._workers.width if len(batches) > 1 else 1
         total = Outcome()
         prepared: list[Prepared] = []
-        for at in range(0, len(batches), width):
-            group = batches[at : at + width]
-            for each, (outcome, todo) in zip(
-                group, await self._prepare_all(group, reinstate, bulk=len(batches) > 1), strict=True
-            ):
+        async with aclosing(self._in_turn(batches, reinstate)) as each_prepared:
+            async for each, outcome, todo in each_prepared:
                 total.add(outcome)
                 progress(len(each))
                 prepared += todo
@@ -156,19 +155,30 @@ class Publisher:
             except Conflict:
                 # Another process appended in between: look again at what is there.
                 batches = [drafts[at : at + BATCH] for at in range(0, len(drafts), BATCH)]
-                again = await self._prepare_all(batches, reinstate, bulk=len(batches) > 1)
-                todo = [each for _, prepared in again for each in prepared]
-                unchanged = (iri for outcome, _ in again for iri in outcome.unchanged)
-                total.unchanged = list(dict.fromkeys([*total.unchanged, *unchanged]))
+                todo = []
+                async for _, outcome, prepared in self._in_turn(batches, reinstate):
+                    todo += prepared
+                    total.unchanged = list(dict.fromkeys([*total.unchanged, *outcome.unchanged]))
         else:
             raise Conflict("Other processes keep writing to the same records.", remedy="Try again in a moment.")
         total.published += [(each.record, at) for each, at in zip(todo, positions, strict=True)]
         total.updates |= {each.record for each in todo if each.version > 1}
 
-    async def _prepare_all(
-        self, batches: Sequence[Sequence[Draft]], reinstate: bool, *, bulk: bool
-    ) -> list[tuple[Outcome, list[Prepared]]]:
-        return await asyncio.gather(*(self._prepare(each, reinstate, bulk=bulk) for each in batches))
+    async def _in_turn(
+        self, batches: Sequence[Sequence[Draft]], reinstate: bool
+    ) -> AsyncGenerator[tuple[Sequence[Draft], Outcome, list[Prepared]]]:
+        """Every batch with what became of it; the workers are ahead by so many that none of them waits for a write."""
+        bulk, waiting, begun = len(batches) > 1, deque[asyncio.Task[tuple[Outcome, list[Prepared]]]](), iter(batches)
+        try:
+            for each in batches:
+                for coming in islice(begun, self._workers.width + 1 - len(waiting)):
+                    waiting.append(asyncio.create_task(self._prepare(coming, reinstate, bulk=bulk)))
+                yield each, *await waiting[0]
+                waiting.popleft()
+        finally:
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
 
     async def _prepare(self, drafts: Sequence[Draft], reinstate: bool, *, bulk: bool) -> tuple[Outcome, list[Prepared]]:
         subjects = [self._naming.record(draft.kind, str(draft.slug)) for draft in drafts]

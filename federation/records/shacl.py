@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import rdflib
 from rdflib import RDF, SH, BNode, Graph, URIRef
 from rdflib.collection import Collection
+from rdflib.term import Node
 
-from federation.records.canonical import TYPE, Term, Triple
+from federation.records.canonical import TYPE, Literal, Triple
 from federation.records.kinds import FieldType, Vocabulary
 from federation.records.shapes import Finding, choice_path, datatype_of
 from federation.records.vocabulary import PCN, read
@@ -31,34 +31,89 @@ class Shacl:
 
         # rdflib would otherwise rewrite lexical forms such as "…Z" (rdflib issue 3426).
         rdflib.NORMALIZE_LITERALS = False
-        self._data_graph = DataGraph
-        empty = DataGraph.from_rdflib_graph(rdflib.Graph())
-        self._validator: Any = Validator(empty, shacl_graph=runtime_shapes(vocabulary.folder))
+        self._data_graph = DataGraph.from_rdflib_graph
+        shapes = _Triples()
+        for triple in runtime_shapes(vocabulary.folder):
+            shapes.add(triple)
+        self._validator: Any = Validator(self._data_graph(_Triples()), shacl_graph=shapes)
         self._classes = _classes_of_concepts(vocabulary)
+        self._nodes = _Nodes((str(node), node) for triple in shapes for node in triple if isinstance(node, URIRef))
+        self._nodes |= ((str(node), node) for node in shapes.objects(None, SH.path) if isinstance(node, URIRef))
         self._chosen = {each.path for each in vocabulary.every_field() if each.type is FieldType.DATE}
         self._one_at_a_time = threading.Lock()
 
     def findings(self, records: Sequence[Sequence[Triple]]) -> list[Finding]:
         """What SHACL finds in a batch of records, each given as its triples; warnings included."""
-        graph = rdflib.Graph()
-        concepts = set()
+        batch, nodes, concepts = _Triples(), self._nodes.copy(), set()
         for triples in records:
             for subject, predicate, value in triples:
-                graph.add((_node(subject), _node(predicate), _term(value)))
+                term = nodes[value] if isinstance(value, str) else _literal(value, nodes)
+                batch.add((nodes[subject], nodes[predicate], term))
                 if predicate in self._chosen:
                     datatype = "urn:no-literal" if isinstance(value, str) else datatype_of(value)
-                    graph.add((_node(subject), _node(DATATYPE_OF + predicate), _node(datatype)))
+                    batch.add((nodes[subject], nodes[DATATYPE_OF + predicate], nodes[datatype]))
                 if isinstance(value, str) and value in self._classes:
                     concepts.add(value)
         for concept in concepts:
             for each in self._classes[concept]:
-                graph.add((_node(concept), RDF.type, _node(each)))
+                batch.add((nodes[concept], RDF.type, nodes[each]))
         # The validator keeps its parsed shapes; only the data changes from call to call.
         with self._one_at_a_time:
-            self._validator.data_graph = self._data_graph.from_rdflib_graph(graph)
+            self._validator.data_graph = self._data_graph(batch)
             self._validator._target_graph = None
             conforms, report, _ = self._validator.run()
         return [] if conforms else list(_results(report))
+
+
+class _Nodes(dict[str, URIRef]):
+    """IRIs as rdflib has them, one object for each: rdflib compares those that are not the same in Python."""
+
+    def __missing__(self, iri: str) -> URIRef:
+        made = self[iri] = URIRef(iri)
+        return made
+
+    def copy(self) -> _Nodes:
+        return _Nodes(self)
+
+
+class _Triples(Graph):
+    """A graph in which triples are found by subject and by value, as pyshacl asks for them.
+
+    rdflib's own store keeps three orders and the graphs of every triple, and hands each through four
+    generators: that was half of the time of a validation.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._values: dict[Node, dict[Node, dict[Node, None]]] = {}
+        self._subjects: dict[tuple[Node, Node], dict[Node, None]] = {}
+
+    def add(self, triple: tuple[Node, Node, Node]) -> Self:
+        subject, path, value = triple
+        self._values.setdefault(subject, {}).setdefault(path, {})[value] = None
+        self._subjects.setdefault((path, value), {})[subject] = None
+        return self
+
+    def objects(self, subject: Any = None, predicate: Any = None, unique: bool = False) -> Any:
+        if subject is None or predicate is None:
+            return super().objects(subject, predicate, unique)
+        return iter(self._values.get(subject, _NONE).get(predicate, _NONE))
+
+    def subjects(self, predicate: Any = None, object: Any = None, unique: bool = False) -> Any:
+        if predicate is None or object is None:
+            return super().subjects(predicate, object, unique)
+        return iter(self._subjects.get((predicate, object), _NONE))
+
+    def triples(self, triple: Any) -> Any:
+        """Every triple of a pattern, from which rdflib answers all that is not asked often."""
+        subject, path, value = triple
+        for each in self._values if subject is None else (subject,):
+            said = self._values.get(each, _NONE)
+            for way in said if path is None else (path,):
+                yield from ((each, way, found) for found in said.get(way, _NONE) if value in (None, found))
+
+
+_NONE: Final[dict[Any, Any]] = {}
 
 
 def _classes_of_concepts(vocabulary: Vocabulary) -> dict[str, list[str]]:
@@ -69,17 +124,10 @@ def _classes_of_concepts(vocabulary: Vocabulary) -> dict[str, list[str]]:
     return classes
 
 
-@functools.lru_cache(8192)
-def _node(iri: str) -> rdflib.URIRef:
-    return rdflib.URIRef(iri)
-
-
-def _term(value: Term) -> rdflib.URIRef | rdflib.Literal:
-    if isinstance(value, str):
-        return _node(value)
+def _literal(value: Literal, nodes: _Nodes) -> rdflib.Literal:
     if value.language:
         return rdflib.Literal(value.value, lang=value.language)
-    return rdflib.Literal(value.value, datatype=_node(datatype_of(value)))
+    return rdflib.Literal(value.value, datatype=nodes[datatype_of(value)])
 
 
 def _results(report: rdflib.Graph) -> Iterator[Finding]:
