@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from federation.errors import BadCheckpoint
+from federation.records.ed25519 import holds
 
 MAX_SIZE: Final = 16 * 1024
 """Bytes of a whole note; ours has some 350."""
@@ -87,10 +87,10 @@ def cosigned(text: str, name: str, key: Ed25519PublicKey) -> datetime | None:
         try:
             data = _base64(match[2], 4 + 72)
             seconds = int.from_bytes(data[4:12], "big")
-            key.verify(data[12:], _timed_message(note + "\n", seconds))
-            if data[:4] == _key_id(name, _TIMED, key):
+            signed = holds(data[12:], _timed_message(note + "\n", seconds), key)
+            if signed and data[:4] == _key_id(name, _TIMED, key):
                 return datetime.fromtimestamp(seconds, UTC)
-        except (InvalidSignature, BadCheckpoint, ValueError, OverflowError, OSError):
+        except (BadCheckpoint, ValueError, OverflowError, OSError):
             continue
     return None
 
@@ -140,13 +140,12 @@ def verify(text: str, *, origin: str, key: Ed25519PublicKey) -> Checkpoint:
         raise BadCheckpoint("The checkpoint is not signed by the log key we know.")
     seconds = int.from_bytes(timed[:8], "big")
     try:
-        key.verify(plain, note.encode())
-        key.verify(timed[8:], _timed_message(note, seconds))
+        signed = holds(plain, note.encode(), key) and holds(timed[8:], _timed_message(note, seconds), key)
         at = datetime.fromtimestamp(seconds, UTC)
-    except InvalidSignature as error:
-        raise BadCheckpoint("A signature of the checkpoint does not hold.") from error
     except (ValueError, OverflowError, OSError) as error:
         raise BadCheckpoint("The time of the checkpoint is impossible.") from error
+    if not signed:
+        raise BadCheckpoint("A signature of the checkpoint does not hold.")
     return Checkpoint(origin, int(lines[1]), root, at, text)
 
 

@@ -12,11 +12,11 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from federation.errors import BadProof, KeyMismatch
 from federation.records.canonical import PC, TYPE, XSD, Literal, Triple, read, write
+from federation.records.ed25519 import holds
 from federation.records.multikey import decode_public, decode_signature, encode_signature
 from federation.records.record import ISSUED, PUBLISHER, VERSION, Address
 
@@ -137,9 +137,11 @@ def check_successor(body: str, new: Declaration, old: Declaration, position: int
     try:
         (signature,) = signatures
         text = signature.value if isinstance(signature, Literal) else ""
-        new.keys.record_key().verify(decode_signature(text), "\n".join(lines).encode())
-    except (ValueError, InvalidSignature, BadProof) as error:
-        raise KeyMismatch(f"Key event {new.sequence} is not signed by the key it declares.") from error
+        signed = holds(decode_signature(text), "\n".join(lines).encode(), new.keys.record_key())
+    except (ValueError, BadProof):
+        signed = False
+    if not signed:
+        raise KeyMismatch(f"Key event {new.sequence} is not signed by the key it declares.")
 
 
 def fingerprint(body: str) -> str:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import takewhile
 from typing import Final
 
 from federation.errors import BadPage, BadProof, OversizedResponse
@@ -90,21 +89,20 @@ def _split(data: bytes, url: str, base: str) -> tuple[Statements, dict[str, str]
     bodies: dict[bytes, list[bytes]] = {}
     others: list[bytes] = []
     member, listing = f"<{base}/log/".encode(), f"<{base}/feed#stream> ".encode()
-    lines = data.split(b"\n")
-    lines.pop()
     at = 0
-    while at < len(lines):
-        line = lines[at]
+    while at < len(data):
+        end = data.index(b"\n", at)
+        line = data[at:end]
         graph = line[line.rfind(b" ", 0, -2) + 1 : -2]
         if graph.startswith(member) and line[-3:] == b"> ." and not line.startswith(listing) and line.count(b" ") > 3:
-            block = _block(lines, at, b" %b ." % graph)
-            bodies.setdefault(graph, []).extend(block)
-            at += len(block)
+            body = bodies.setdefault(graph, [])
+            body.append(line[: -3 - len(graph)] + _ENDING)
+            at = _take_block(data, end + 1, b" %b .\n" % graph, body)
         else:
             others.append(line)
-            at += 1
+            at = end + 1
     try:
-        texts = {graph.decode(): b" .\n".join([*body, b""]).decode() for graph, body in bodies.items()}
+        texts = {graph.decode(): b"".join(body).decode() for graph, body in bodies.items()}
         return _statements(b"\n".join(others).decode(), url), texts
     except UnicodeDecodeError as error:
         raise BadPage(f"{url} is not UTF-8.") from error
@@ -120,19 +118,24 @@ def _statements(text: str, url: str) -> Statements:
     return statements
 
 
-def _block(lines: Sequence[bytes], start: int, ending: bytes) -> list[bytes]:
-    """The lines from ``start`` on that have an ending, without it."""
-    # In pieces that double, each looked at once: no longer than twice the block, whatever the page holds.
-    cut, found, step = -len(ending), [lines[start][: -len(ending)]], 1
-    while True:
-        at = start + len(found)
-        piece = lines[at : at + step]
-        good = [line[:cut] for line in piece if line.endswith(ending)]
-        if len(good) < len(piece) or not piece:
-            found += [line[:cut] for line in takewhile(lambda line: line.endswith(ending), piece)]
-            return found
-        found += good
-        step *= 2
+_ENDING: Final = b" .\n"
+
+
+def _take_block(data: bytes, start: int, ending: bytes, body: list[bytes]) -> int:
+    """Add to a body the lines from ``start`` on that have its ending, without it; where the next line begins.
+
+    They may break off before the last of them: the rest is another block.
+    """
+    # In pieces that grow, so that whatever the page holds, not much more is looked at than what is found.
+    step, shorter = 512, len(ending) - len(_ENDING)
+    while (last := data.rfind(ending, start, start + step)) >= 0:
+        end = last + len(ending)
+        lines = data[start:end].replace(ending, _ENDING)
+        if lines.count(b"\n") * shorter != end - start - len(lines):
+            break
+        body.append(lines)
+        start, step = end, 4 * step
+    return start
 
 
 def _objects(statements: Statements, subject: str, predicate: str) -> list[str]:

@@ -12,11 +12,11 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, Self
 
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from federation.errors import BadProof
 from federation.records.canonical import LEXICAL, XSD, is_iri
+from federation.records.ed25519 import holds
 from federation.records.multikey import decode_signature, encode_public, encode_signature
 
 SUITE: Final = "eddsa-rdfc-2022"
@@ -159,10 +159,6 @@ def verify(signed: Signed, key: Ed25519PublicKey, *, node: str) -> Verified:
     """
     proof = signed.proof
     data = hash_data(configuration(proof.created, proof.method), signed.body)
-    try:
-        key.verify(proof.signature, data)
-    except InvalidSignature as error:
-        raise BadProof(
-            "The signature does not fit the text: one of them was altered, or another key signed."
-        ) from error
+    if not holds(proof.signature, data, key):
+        raise BadProof("The signature does not fit the text: one of them was altered, or another key signed.")
     return Verified(signed, node, leaf_hash(data, proof.signature), _SEAL)

@@ -7,13 +7,14 @@ import pickle
 from dataclasses import replace
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyoxigraph import CanonicalizationAlgorithm, Dataset, RdfFormat, parse, serialize
 
 from federation.errors import BadProof
 from federation.records import jsonld, proof
+from federation.records.ed25519 import holds
 from federation.records.proof import Proof, Signed, Signer, Verified
 from tests.records.authoring import VOCABULARY
 
@@ -195,3 +196,17 @@ def test_what_is_no_object_is_no_proof(value):
 def test_a_list_of_one_proof_is_refused():
     with pytest.raises(BadProof):
         Proof.from_json([signed().proof.as_json()])
+
+
+def test_a_key_of_small_order_under_which_anything_would_be_signed_proves_nothing():
+    identity = bytes([1]) + bytes(31)
+    weak = Ed25519PublicKey.from_public_bytes(identity)
+    forged = identity + bytes(32)
+    weak.verify(forged, b"OpenSSL believes this of every text")
+    with pytest.raises(BadProof, match="does not fit"):
+        proof.verify(Signed(BODY, Proof(CREATED, SIGNER.method, forged)), weak, node=SIGNER.node)
+
+
+@pytest.mark.parametrize("length", [0, 63, 65, 128])
+def test_a_signature_of_another_length_does_not_hold(length):
+    assert not holds(bytes(length), b"text", KEY.public_key())
