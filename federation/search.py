@@ -379,5 +379,9 @@ def _named(display: Mapping[str, Any], concepts: Concepts) -> list[str]:
     """The concepts that the texts of a record name."""
     texts = [(tag, text) for role in ROLES for tag, text in display[role].items()]
     return list(
-        {iri: None for tag, text in texts for iri in concepts.named(concepts.forms(WORD.findall(text), tag), tag)}
+        {
+            iri: None
+            for tag, text in texts
+            for iri in concepts.spotting.named(concepts.spotting.forms(WORD.findall(text), tag), tag)
+        }
     )

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple, Unpack
 from federation.errors import Unavailable
 from federation.index.concepts import Concepts
 from federation.index.lexicon import lexicon_files, query_files
+from federation.index.spotting import Spotting
 from federation.records.kinds import Vocabulary
 from federation.records.shapes import Checks
 
@@ -42,16 +43,20 @@ IDLE: Final = 30
 class Tools:
     """What pure work needs and is dear to build: the vocabulary, its checks and labels, and SHACL."""
 
-    def __init__(self, vocabulary: Vocabulary) -> None:
+    def __init__(self, vocabulary: Vocabulary, spotting: Spotting | None = None) -> None:
         self.vocabulary = vocabulary
+        self._spotting = spotting
 
     @cached_property
     def packed(self) -> bytes:
-        """The vocabulary as it is handed over to other processes, some 1.3 MB: packed once for all of them.
+        """The vocabulary as it is handed over to other processes, packed once for all of them: 1.3 MB.
 
+        With it go, where this process has read its labels already, what they name: 3 MB, and half a second of reading.
         A process that is started would pack it on the event loop, each for itself.
         """
-        return pickle.dumps(self.vocabulary, pickle.HIGHEST_PROTOCOL)
+        concepts = self.__dict__.get("concepts")
+        spotting = concepts.spotting if isinstance(concepts, Concepts) else None
+        return pickle.dumps((self.vocabulary, spotting), pickle.HIGHEST_PROTOCOL)
 
     @cached_property
     def checks(self) -> Checks:
@@ -59,7 +64,7 @@ class Tools:
 
     @cached_property
     def concepts(self) -> Concepts:
-        return Concepts(self.vocabulary)
+        return Concepts(self.vocabulary, self._spotting)
 
     @cached_property
     def shacl(self) -> Shacl:
@@ -99,7 +104,7 @@ def _start(packed: bytes) -> None:
     global _tools  # noqa: PLW0603 - see above
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     threading.Thread(target=_follow_parent, daemon=True).start()
-    _tools = Tools(pickle.loads(packed))  # noqa: S301 - from our own parent
+    _tools = Tools(*pickle.loads(packed))  # noqa: S301 - from our own parent
     settle()
 
 

@@ -8,64 +8,31 @@ lists know.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from itertools import chain, compress, count, pairwise
-from operator import attrgetter
 from typing import Final
 
-from federation.index.compounds import Splitter
-from federation.index.forms import PART, Form, Spotted
+from federation.index.forms import Spotted
 from federation.index.grams import Alike, best_of
 from federation.index.hidden import HiddenLabels
-from federation.index.inflection import is_inflected
-from federation.index.labels import TELLING, Label, Labels, spellings
-from federation.index.languages import (
-    ANALYSED,
-    UNKNOWN,
-    WORD,
-    Word,
-    analysed_as,
-    fold,
-    is_stop_word,
-    stem,
-    written_stem,
-)
+from federation.index.labels import Label, Labels, spellings
+from federation.index.languages import ANALYSED, UNKNOWN, WORD, Word, analysed_as
 from federation.index.lexicon import BASE, learned_meanings, load_hidden, load_lexicon, load_refused
+from federation.index.spotting import Spotting
 from federation.records.kinds import Vocabulary, in_language
 
-LONGEST: Final = 6
-"""Words of a label by which a concept is spotted."""
-_REMEMBERED: Final = 1 << 17
-"""Words of a language whose forms are kept at hand."""
-_NAMED, _STEM = attrgetter("named"), attrgetter("stem")
 _FEW: Final = 4
 """Concepts with a word in their labels, for the word to tell them."""
-_Labels = dict[tuple[str, ...], tuple[str, ...]]
-"""Concept IRIs by the stems of a label."""
-
-
-class _Forms(dict[str, Form]):
-    """The words of a language that have been seen. ``map(forms.__getitem__, words)`` asks for many at once."""
-
-    def __init__(self, concepts: Concepts, rules: str) -> None:
-        super().__init__()
-        self._concepts = concepts
-        self._rules = rules
-
-    def __missing__(self, word: str) -> Form:
-        if len(self) > _REMEMBERED:
-            self.clear()
-        found = self[word] = self._concepts._form(word, self._rules)
-        return found
 
 
 class Concepts:
     """Every label of a vocabulary and its lexicon, ready to be found."""
 
-    def __init__(self, vocabulary: Vocabulary) -> None:
+    def __init__(self, vocabulary: Vocabulary, spotting: Spotting | None = None) -> None:
+        """``spotting`` is that of this vocabulary, where it has been worked out before."""
         self.vocabulary = vocabulary
-        self._forms = {tag: _Forms(self, tag) for tag in (*ANALYSED, UNKNOWN)}
+        if spotting is not None:
+            self.spotting = spotting
         self._looking_alike: dict[str, tuple[Alike, Mapping[str, tuple[str, ...]]]] = {}
         self._told: dict[str, Mapping[str, tuple[tuple[str, float], ...]]] = {}
         self._making = threading.Lock()
@@ -91,127 +58,26 @@ class Concepts:
     def _read(self) -> Labels:
         return Labels(self.vocabulary, self._lexicon)
 
+    @cached_property
+    def spotting(self) -> Spotting:
+        """What words and texts name."""
+        return Spotting(self._read, load_refused(self.vocabulary.folder))
+
     @property
     def labels(self) -> tuple[Label, ...]:
         """Every label by which concepts are spotted."""
         return self._read.every
 
-    @cached_property
-    def splitter(self) -> Splitter:
-        """Takes compounds apart into words of labels, definitions and lexicon."""
-        return self._read.splitter()
-
     def analyse(self, text: str, language: str) -> list[Word]:
         """The words of a text with the stems of their parts."""
         matches = list(WORD.finditer(text))
-        forms = self.forms([match[0] for match in matches], language)
+        forms = self.spotting.forms([match[0] for match in matches], language)
         pairs = zip(matches, forms, strict=True)
         return [Word(match.start(), match.end(), form.folded, form.stem, form.parts) for match, form in pairs]
-
-    def forms(self, words: Iterable[str], language: str) -> list[Form]:
-        """What is known of each word, in whatever text of a language it stands."""
-        return list(map(self._forms[analysed_as(language)].__getitem__, words))
-
-    def form(self, word: str, rules: str) -> Form:
-        """What is known of a word by the rules of a language."""
-        return self._forms[rules][word]
-
-    def _form(self, word: str, rules: str) -> Form:
-        written = written_stem(word, rules)
-        folded, form = fold(word), fold(written)
-        labels, reach = self._spotting[1][rules], self._reach[rules].get(form, 0)
-        # A stop word may have the stem of a label (Danish *har* and *hær*), and still says nothing of a text.
-        told = "" if is_stop_word(word, rules) else form
-        named = dict.fromkeys(self._named_alone(word, written, rules) if told else ())
-        parts = self.parts(folded, rules)
-        # Before the head of a compound that is a name itself, short parts mean something else: the frame of an
-        # agreement (Dutch *raamovereenkomst*) is no window.
-        least = TELLING + bool(self._spotting[0][rules].get((form,)))
-        for size in range(len(parts), 0, -1):
-            for at in range(len(parts) - size + 1):
-                if size > 1 or len(parts[at]) >= (least if at + 1 < len(parts) else TELLING):
-                    named |= dict.fromkeys(labels.get(parts[at : at + size], ()))
-        meant = tuple(iri for iri in named if (rules, word.lower(), iri) not in self._refused)
-        return Form(folded, form, parts, meant, reach, told, " ".join([PART + part for part in parts]))
-
-    def _named_alone(self, word: str, written: str, rules: str) -> Iterator[str]:
-        """The concepts of which a word of a text is a name, in whatever inflection, with its diacritics."""
-        lowered = word.lower()
-        for label, iris in self._single[rules].get(written, ()):
-            if is_inflected(lowered, label, rules):
-                yield from (iri for iri in iris if (rules, lowered, iri) not in self._general)
-
-    @cached_property
-    def _single(self) -> Mapping[str, Mapping[str, Sequence[tuple[str, Sequence[str]]]]]:
-        """The labels of one word by which texts are read, and their concepts, by language and stem as it is written."""
-        found: dict[str, dict[str, dict[str, list[str]]]] = {tag: {} for tag in (*ANALYSED, UNKNOWN)}
-        for each in self.labels:
-            if each.word and each.concept in self._spotting[1][each.language].get(each.stems, ()):
-                by_word = found[each.language].setdefault(written_stem(each.word, each.language), {})
-                by_word.setdefault(each.word, []).append(each.concept)
-        return {tag: {form: tuple(some.items()) for form, some in by.items()} for tag, by in found.items()}
 
     @cached_property
     def _spelled(self) -> Mapping[tuple[str, str, str], tuple[str, ...]]:
         return spellings(self.labels)
-
-    @cached_property
-    def _refused(self) -> Set[tuple[str, str, str]]:
-        """Language, word and concept of what a word does not mean, whatever its stem and parts say."""
-        return load_refused(self.vocabulary.folder)
-
-    @cached_property
-    def _general(self) -> Set[tuple[str, str, str]]:
-        """Language, word and concept of the general labels of one word, which tell nothing in just that form."""
-        return {(each.language, each.word, each.concept) for each in self.labels if each.word and each.general}
-
-    def named(self, forms: Sequence[Form], language: str) -> dict[str, None]:
-        """The concepts that a text names in its own language: those that words name, then those that several do.
-
-        Unlike ``spot`` without where, and by no general word: every text that is indexed is read so.
-        """
-        found = dict.fromkeys(chain.from_iterable(map(_NAMED, forms)))
-        rules = analysed_as(language)
-        labels, pairs = self._spotting[1][rules], self._pairs[rules]
-        stems = tuple(map(_STEM, forms))
-        for at in compress(count(), map(pairs.__contains__, pairwise(stems))):
-            for last in range(min(at + forms[at].reach, len(stems)), at + 1, -1):
-                for iri in labels.get(stems[at:last], ()):
-                    found[iri] = None
-        return found
-
-    def parts(self, folded: str, rules: str) -> tuple[str, ...]:
-        """The stems of the parts of a compound, in order; empty for any other word."""
-        return tuple(stem(part, rules) for part in self.splitter.parts(folded, rules))
-
-    @cached_property
-    def _spotting(self) -> tuple[Mapping[str, _Labels], Mapping[str, _Labels]]:
-        """Concepts by the stems of their labels, by language: those for queries, and those for texts."""
-        queries: dict[str, dict[tuple[str, ...], dict[str, bool]]] = {tag: {} for tag in (*ANALYSED, UNKNOWN)}
-        for each in self.labels:
-            if len(each.stems) <= LONGEST:
-                named = queries[each.language].setdefault(each.stems, {})
-                named[each.concept] = named.get(each.concept, True) and each.general
-        texts: dict[str, _Labels] = {}
-        for tag, by in queries.items():
-            specific = {stems: tuple(iri for iri, general in some.items() if not general) for stems, some in by.items()}
-            texts[tag] = {stems: iris for stems, iris in specific.items() if iris}
-        return {tag: {stems: tuple(some) for stems, some in by.items()} for tag, by in queries.items()}, texts
-
-    @cached_property
-    def _reach(self) -> Mapping[str, Mapping[str, int]]:
-        """How many words the longest label has that begins with a stem, by language."""
-        reach: dict[str, dict[str, int]] = {}
-        for tag, by in self._spotting[0].items():
-            longest = reach.setdefault(tag, {})
-            for stems in by:
-                longest[stems[0]] = max(longest.get(stems[0], 0), len(stems))
-        return reach
-
-    @cached_property
-    def _pairs(self) -> Mapping[str, Set[tuple[str, ...]]]:
-        """The first two stems of the labels that have as many, by language: most words begin none."""
-        return {tag: {stems[:2] for stems in by if len(stems) > 1} for tag, by in self._spotting[1].items()}
 
     @cached_property
     def terms(self) -> Mapping[str, str]:
@@ -239,8 +105,8 @@ class Concepts:
 
     def warm(self, languages: Iterable[str] = ()) -> None:
         """Analyse every label now, and for searchers in some languages, so that the first does not wait for it."""
-        _ = self._reach, self._pairs, self._narrower, self.facets, self.broader_terms, self._completing, self._said
-        _ = self.learned, self._single, self._general, self._refused, self.hidden, self._spelled
+        _ = self.spotting, self._narrower, self.facets, self.broader_terms, self._completing, self._said
+        _ = self.learned, self.hidden, self._spelled
         for rules in {analysed_as(each) for each in languages}:
             self._telling(rules)
             self._alike(rules)
@@ -251,7 +117,7 @@ class Concepts:
         *Office furniture* names itself and furniture; a compound names what its parts do.
         """
         rules = analysed_as(language)
-        labels, reach, hidden = self._spotting[0][rules], self._reach[rules], self.hidden[rules]
+        labels, reach, hidden = self.spotting.queries[rules], self.spotting.reach[rules], self.hidden[rules]
         stems = tuple(word.stem for word in query)
         for at, word in enumerate(query):
             longest = max(reach.get(stems[at], 0), hidden.reach.get(stems[at], 0))
@@ -268,7 +134,7 @@ class Concepts:
 
     def named_by(self, stems: tuple[str, ...], language: str) -> tuple[str, ...]:
         """The concepts of which some stems are a whole label in a language."""
-        return self._spotting[0][analysed_as(language)].get(stems, ())
+        return self.spotting.queries[analysed_as(language)].get(stems, ())
 
     def spelled(self, iri: str, form: str, rules: str) -> tuple[str, ...]:
         """The names of one word and a stem that a concept has in a language, hidden ones among them."""
@@ -292,7 +158,7 @@ class Concepts:
         size = sum(label.telling)
         for word, form, telling in zip(label.folded, label.stems, label.telling, strict=True):
             if telling:
-                parts = self.parts(word, label.language)
+                parts = self.spotting.parts(word, label.language)
                 for told, share in ((form, 1.0), *((part, 1 / len(parts)) for part in parts)):
                     concepts = standing.setdefault(told, {})
                     concepts[label.concept] = max(concepts.get(label.concept, 0.0), share / size)
@@ -348,7 +214,7 @@ class Concepts:
     def _said(self) -> Mapping[str, Mapping[str, tuple[tuple[str, ...], ...]]]:
         """How texts say a concept: the stems of its labels, by language."""
         said: dict[str, dict[str, list[tuple[str, ...]]]] = {}
-        for tag, labels in self._spotting[1].items():
+        for tag, labels in self.spotting.texts.items():
             for stems, concepts in labels.items():
                 for iri in concepts:
                     said.setdefault(iri, {}).setdefault(tag, []).append(stems)

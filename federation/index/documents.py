@@ -152,12 +152,12 @@ def _put_words(fields: dict[str, Any], texts: Mapping[str, Mapping[str, str]], c
     for role, by_language in texts.items():
         times = TITLE_TIMES if role == "title" else 1
         for language, text in by_language.items():
-            forms = concepts.forms(WORD.findall(text), language)
+            forms = concepts.spotting.forms(WORD.findall(text), language)
             stems, parts = " ".join(map(_TOLD, forms)), " ".join(filter(None, map(_INSIDE, forms)))
             fields.setdefault(stems_field(analysed_as(language)), []).append(" ".join([*[stems] * times, parts]))
             # Each time apart, so that no phrase runs from the end of a title to its beginning.
             exact += [" ".join(map(_FOLDED, forms))] * times
-            named |= concepts.named(forms, language)
+            named |= concepts.spotting.named(forms, language)
     return named
 
 

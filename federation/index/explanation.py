@@ -10,12 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from federation.index.concepts import LONGEST
 from federation.index.glossary import NOTHING, Glossary
 from federation.index.languages import WORD, analysed_as, is_stop_word
 from federation.index.marking import Shown, Span, segments, snippet, standing
 from federation.index.reading import Unit
 from federation.index.seen import SeenWords, Sought
+from federation.index.spotting import LONGEST
 from federation.records.kinds import in_language
 
 
@@ -217,7 +217,7 @@ class Explainer:
     def _meaning(self, word: str, rules: str) -> _Meaning:
         known = self._meanings.get((rules, word))
         if known is None:
-            form = self._concepts.form(word, rules)
+            form = self._concepts.spotting.form(word, rules)
             stems: Mapping[str, list[_Place]] = self._stems if rules == self._rules else {}
             known = self._meanings[rules, word] = _Meaning(
                 form.stem,
@@ -246,7 +246,7 @@ class Explainer:
             if len(there) == len(set(telling)) and iri not in found.concepts:
                 found.concepts[iri] = " ".join(there.values()), tag
         for at in [at for at, each in enumerate(words) if each == word] if meaning.phrases else ():
-            following = [each.stem for each in self._concepts.forms(words[at : at + LONGEST], tag)]
+            following = [each.stem for each in self._concepts.spotting.forms(words[at : at + LONGEST], tag)]
             for phrase, iri in meaning.phrases:
                 if iri not in found.concepts and following[: len(phrase)] == phrase:
                     whole = " ".join(words[at : at + len(phrase)])
@@ -290,7 +290,7 @@ class Explainer:
     def _only_looks_alike(self, word: str, language: str) -> bool:
         """Whether a word of a text is none that was typed, in whatever inflection."""
         rules = analysed_as(language)
-        form = self._concepts.form(word, rules)
+        form = self._concepts.spotting.form(word, rules)
         return form.folded in self._looking_alike and not (rules == self._rules and form.stem in self._stems)
 
     def _by_concept(self, asked: _Numbered, found: _Found, display: Mapping[str, Any]) -> Because | None:

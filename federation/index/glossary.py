@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from itertools import islice, zip_longest
 from typing import Final, NamedTuple
 
-from federation.index.concepts import LONGEST, Concepts, is_meaning
+from federation.index.concepts import Concepts, is_meaning
 from federation.index.forms import Spotted
 from federation.index.languages import WORD, Word, analysed_as, folded_words, is_stop_word, stem
+from federation.index.spotting import LONGEST
 from federation.records.canonical import Literal
 from federation.records.kinds import Kind, in_language
 from federation.records.record import Record

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from federation.index.compounds import SHORTEST, Splitter
 from federation.index.languages import ANALYSED, UNKNOWN, WORD, analysed_as, fold, is_stop_word, stem, written_stem
@@ -26,11 +26,10 @@ class Label(NamedTuple):
     stems: tuple[str, ...]
     telling: tuple[bool, ...]
     """Which of its words are no stop words."""
-
-    @property
-    def word(self) -> str:
-        """The only word of it, in small letters; empty for a label of several."""
-        return str(WORD.findall(self.text)[0]).lower() if len(self.stems) == 1 else ""
+    word: str
+    """The only word of it, in small letters; empty for a label of several."""
+    written: str
+    """The stem of the only word with its diacritics; empty for a label of several."""
 
 
 def spellings(labels: Iterable[Label]) -> dict[tuple[str, str, str], tuple[str, ...]]:
@@ -92,23 +91,33 @@ class _Reader:
     """Reads labels word by word. It remembers words only while it reads: tens of thousands would stay for ever."""
 
     def __init__(self) -> None:
-        self._words: dict[tuple[str, str], tuple[str, str, bool]] = {}
+        self._words: dict[tuple[str, str], _Alone] = {}
         self._telling: dict[tuple[bool, ...], tuple[bool, ...]] = {}
 
     def label(self, concept: str, language: str, text: str, general: bool) -> Label:
         rules = analysed_as(language)
-        forms = [self._word(word, rules) for word in WORD.findall(text)]
-        folded, stems, telling = zip(*forms, strict=True) if forms else ((), (), ())
+        words = WORD.findall(text)
+        if len(words) == 1:  # two labels of three
+            return Label(concept, rules, text, general, *self._word(words[0], rules))
+        forms = [self._word(word, rules) for word in words]
+        folded, stems = tuple(each[0][0] for each in forms), tuple(each[1][0] for each in forms)
+        telling = tuple(each[2][0] for each in forms)
         stems = folded if stems == folded else stems
-        return Label(concept, rules, text, general, folded, stems, self._telling.setdefault(telling, telling))
+        return Label(concept, rules, text, general, folded, stems, self._telling.setdefault(telling, telling), "", "")
 
-    def _word(self, word: str, rules: str) -> tuple[str, str, bool]:
+    def _word(self, word: str, rules: str) -> _Alone:
         known = self._words.get((word, rules))
         if known is None:
-            folded, form = fold(word), fold(written_stem(word, rules))
-            known = self._words[word, rules] = (
-                folded,
-                folded if form == folded else form,
-                not is_stop_word(word, rules),
-            )
+            lowered, folded, written = word.lower(), fold(word), written_stem(word, rules)
+            stem = fold(written)
+            # One object for what is equal: there are tens of thousands.
+            alone = (folded,)
+            stems = alone if stem == folded else (stem,)
+            lowered = folded if lowered == folded else lowered
+            written = stems[0] if written == stem else written
+            known = self._words[word, rules] = alone, stems, (not is_stop_word(word, rules),), lowered, written
         return known
+
+
+_Alone: TypeAlias = tuple[tuple[str], tuple[str], tuple[bool], str, str]
+"""The last fields of the label that is just one word."""

@@ -132,8 +132,8 @@ def of_records(folder: Path, vocabulary: Vocabulary) -> Iterator[Parallel]:
 
 def said(parallel: Parallel, concepts: Concepts) -> Iterator[Said]:
     """The words of a text in each language, with what it is known to say without looking at them."""
-    forms = {tag: concepts.forms(WORD.findall(text), tag) for tag, text in parallel.texts.items()}
-    named = {tag: frozenset(concepts.named(some, tag)) for tag, some in forms.items()}
+    forms = {tag: concepts.spotting.forms(WORD.findall(text), tag) for tag, text in parallel.texts.items()}
+    named = {tag: frozenset(concepts.spotting.named(some, tag)) for tag, some in forms.items()}
     for tag, some in forms.items():
         words = sorted({form.stem for form in some if form.told and _is_plain(form.folded)})
         others = len(named) - 1
@@ -156,7 +156,7 @@ def spellings(parallels: Iterable[Parallel], concepts: Concepts) -> dict[tuple[s
     for parallel in parallels:
         for tag, text in parallel.texts.items():
             words = WORD.findall(text)
-            for word, form in zip(words, concepts.forms(words, tag), strict=True):
+            for word, form in zip(words, concepts.spotting.forms(words, tag), strict=True):
                 if form.told:
                     found.setdefault((analysed_as(tag), form.stem), Counter())[word] += 1
     usual = {}

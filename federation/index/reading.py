@@ -263,7 +263,7 @@ class Understanding:
         if self._sure and linked:
             return Unit((self._word(word, surface, near=False),), _ordered(linked), meant=meant, ways=ways)
         inner = tuple(self._parts(surface if word.parts else restored(surface, self._language)))
-        known = bool(linked or inner) or self._concepts.splitter.knows(word.folded, self._rules)
+        known = bool(linked or inner) or self._concepts.spotting.splitter.knows(word.folded, self._rules)
         plain = self._word(word, surface)
         new = plain.folded.isdisjoint(self._known.known)
         mistyped, sole = not known and new and not meant, not linked and new
@@ -298,7 +298,7 @@ class Understanding:
     def _parts(self, surface: str) -> Iterator[Unit]:
         """The parts of a compound, each as it was typed."""
         folded, at = fold(surface), 0
-        for part in self._concepts.splitter.parts(folded, self._rules):
+        for part in self._concepts.spotting.splitter.parts(folded, self._rules):
             at = folded.index(part, at)
             end = at + len(part)
             yield self._part(surface[at:end] if len(surface) == len(folded) else part, stem(part, self._rules))

@@ -74,7 +74,7 @@ class SeenWords:
         """Those of some words that no text had before, each with its forms; from now on they are known."""
         unknown = words - self._words[rules].every
         if unknown:
-            found = [(word, self.concepts.form(word, rules)) for word in unknown]
+            found = [(word, self.concepts.spotting.form(word, rules)) for word in unknown]
             self._add(found, rules)
             yield from found
 

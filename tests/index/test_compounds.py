@@ -36,7 +36,7 @@ def concepts(tools: Tools) -> Concepts:
     ],
 )
 def test_the_shipped_words_take_a_compound_apart(concepts: Concepts, language: str, word: str, parts: tuple[str, ...]):
-    assert concepts.splitter.parts(fold(word), language) == parts
+    assert concepts.spotting.splitter.parts(fold(word), language) == parts
 
 
 @pytest.mark.parametrize(("language", "link"), [(tag, link) for tag, links in LINKS.items() for link in links])
@@ -183,5 +183,5 @@ def test_known_words_put_together_are_taken_apart(known: frozenset, chosen: list
 
 @given(st.text(max_size=60), st.sampled_from([*ANALYSED, "und", "fi", ""]))
 def test_no_word_is_wrong(concepts: Concepts, word: str, language: str):
-    parts = concepts.splitter.parts(word, language)
-    assert all(concepts.splitter.knows(part, language) for part in parts)
+    parts = concepts.spotting.splitter.parts(word, language)
+    assert all(concepts.spotting.splitter.knows(part, language) for part in parts)

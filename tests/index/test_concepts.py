@@ -36,7 +36,7 @@ def named(concepts: Concepts, text: str, language: str, *, query: bool = False) 
     """The concepts that a text names, or a query."""
     if query:
         return {iri for _, iris in spotted(concepts, text, language) for iri in iris}
-    return set(concepts.named(concepts.forms(WORD.findall(text), language), language))
+    return set(concepts.spotting.named(concepts.spotting.forms(WORD.findall(text), language), language))
 
 
 # In a text

@@ -51,8 +51,8 @@ def test_a_hidden_label_is_known_in_its_own_language_only(tmp_path: Path):
 
 def test_no_text_is_read_by_a_hidden_label(tmp_path: Path):
     concepts = with_table(tmp_path, TABLE)
-    forms = concepts.forms(WORD.findall("een wobbel quist"), "nl")
-    assert concepts.named(forms, "nl") == {}
+    forms = concepts.spotting.forms(WORD.findall("een wobbel quist"), "nl")
+    assert concepts.spotting.named(forms, "nl") == {}
 
 
 def test_a_hidden_label_is_not_offered_to_whoever_types(tmp_path: Path):

@@ -83,7 +83,9 @@ def test_what_is_derived_or_only_looks_alike_is_none(word: str, name: str, langu
 def test_a_text_is_not_read_for_what_is_refused(tools: Tools, word: str, language: str, concept: str):
     concepts = tools.concepts
     assert LEXICON + concept in concepts.numbers
-    assert LEXICON + concept not in concepts.named(concepts.forms(WORD.findall(word), language), language)
+    assert LEXICON + concept not in concepts.spotting.named(
+        concepts.spotting.forms(WORD.findall(word), language), language
+    )
 
 
 @pytest.mark.parametrize(

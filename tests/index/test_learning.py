@@ -280,7 +280,7 @@ def test_a_learned_meaning_is_never_sure():
 
 def test_a_text_says_nothing_by_learned_words(tmp_path: Path):
     concepts = with_tables(tmp_path, learned=LEARNED)
-    assert concepts.named(concepts.forms(["wobbels"], "en"), "en") == {}
+    assert concepts.spotting.named(concepts.spotting.forms(["wobbels"], "en"), "en") == {}
 
 
 def test_what_a_coordinator_writes_is_believed_before_what_was_learned(tmp_path: Path):

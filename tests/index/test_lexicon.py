@@ -171,7 +171,7 @@ def named(concepts: Concepts, text: str, language: str, *, query: bool) -> set[s
     if query:
         found = concepts.spot(concepts.analyse(text, language), language)
         return {iri for each in found for iri in each.concepts}
-    return set(concepts.named(concepts.forms(WORD.findall(text), language), language))
+    return set(concepts.spotting.named(concepts.spotting.forms(WORD.findall(text), language), language))
 
 
 def test_a_table_that_coordinators_add_is_part_of_the_lexicon(with_mills: Concepts):

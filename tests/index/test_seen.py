@@ -37,7 +37,9 @@ def test_what_is_sought_means_the_words_that_are_found_and_no_others(words: Seen
     sought = Sought({"kvarnen"}, {"stol"}, NOTHING, {OFFICE})
     every = {"Kontorsmöbler", "stolar", "stolen", "kvarnen", "bord"}
     list(words.fresh(every, "sv"))
-    assert {word for word in every if sought.means(tools.concepts.form(word, "sv"))} == words.sought(sought, "sv")
+    assert {word for word in every if sought.means(tools.concepts.spotting.form(word, "sv"))} == words.sought(
+        sought, "sv"
+    )
 
 
 def test_a_word_is_taken_apart_once(words: SeenWords):
