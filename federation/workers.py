@@ -40,6 +40,10 @@ IDLE: Final = 30
 """Seconds without work after which worker processes are let go."""
 
 
+NICE: Final = 10
+"""How much worker processes stand back: whoever searches or publishes goes before what is done in bulk."""
+
+
 class Tools:
     """What pure work needs and is dear to build: the vocabulary, its checks and labels, and SHACL."""
 
@@ -103,6 +107,8 @@ def settle() -> None:
 def _start(packed: bytes) -> None:
     global _tools  # noqa: PLW0603 - see above
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    if hasattr(os, "nice"):
+        os.nice(NICE)
     threading.Thread(target=_follow_parent, daemon=True).start()
     _tools = Tools(*pickle.loads(packed))  # noqa: S301 - from our own parent
     settle()

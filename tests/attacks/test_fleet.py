@@ -43,7 +43,12 @@ TIMEOUT = 30
 """Seconds for which a reader waits."""
 CANARY = "Kanariepiet"
 WORDS = ("korte", "samenvatting", "pilot", "meubilair", CANARY)
-OUTSIDE = {name: value for name, value in os.environ.items() if not name.startswith("PROCIRC_")}
+OUTSIDE = {
+    name: value
+    for name, value in os.environ.items()
+    # A process in the field keeps what Python has compiled, and need not do so again.
+    if not name.startswith("PROCIRC_") and name != "PYTHONDONTWRITEBYTECODE"
+}
 
 
 @dataclass
