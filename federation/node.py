@@ -372,6 +372,7 @@ async def serving(node: Node) -> AsyncIterator[web.Application]:
 
 async def serve(config: Config, *, seeds: bool = False) -> None:
     """Run a node until it is told to stop; ``seeds`` imports the tables of ``seeds`` first."""
+    log.info("starting", node=config.name, data=str(config.data))
     async with open_node(config) as node:
         if seeds and config.seeds is not None:
             await import_tables(node, sorted(config.seeds.glob("*.csv")))
@@ -394,7 +395,6 @@ async def import_tables(node: Node, paths: Iterable[Path]) -> None:
 
 async def _stopped() -> None:
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
     for each in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(each, stop.set)
+        asyncio.get_running_loop().add_signal_handler(each, stop.set)
     await stop.wait()

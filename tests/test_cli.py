@@ -531,6 +531,12 @@ def test_a_search_says_what_it_found_and_why(procirc: Run, toml: Path):
     assert "kantoormeubilair → Kantoormeubilair" in ran.said
 
 
+def test_words_of_a_search_need_no_quotes_and_a_minus_leaves_one_out(procirc: Run, toml: Path):
+    asked = ("--lang", "nl", "--config", toml, "--json")
+    assert procirc("search", "de", "molen", *asked).json["total"] == 1
+    assert procirc("search", "molen -de", *asked).json["total"] == 0
+
+
 def test_a_search_that_only_comes_near_says_so(procirc: Run, toml: Path):
     words = ("search", "kantoormeubilair in qqqqzzzz", "--lang", "nl", "--config", toml)
     assert "No record has all of what you asked for" in procirc(*words).said

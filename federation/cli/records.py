@@ -189,7 +189,7 @@ def _json(data: bytes, path: Path) -> Any:
 
 @app.command()
 def search(
-    text: Annotated[str, typer.Argument(help="What you are looking for, in your own words.")] = "",
+    words: Annotated[list[str] | None, typer.Argument(help="What you are looking for, in your own words.")] = None,
     config: ConfigOption = DEFAULT_CONFIG,
     language: Annotated[str, typer.Option("--lang", help="Your language: en nl fr de da sv nb.")] = "",
     where: Annotated[
@@ -204,7 +204,10 @@ def search(
     limit: Annotated[int, typer.Option(min=1, max=100)] = 10,
     as_json: JsonOption = False,
 ) -> None:
-    """Search every region's records, and see why each was found."""
+    """Search every region's records, and see why each was found.
+
+    A minus leaves a word out, quotes keep words together: procirc search '"product as a service" desks -oak'.
+    """
     settings = load(config)
     if language and language not in LANGUAGES:
         raise typer.BadParameter(f"{language!r} is not one of {', '.join(LANGUAGES)}.", param_hint="--lang")
@@ -220,7 +223,7 @@ def search(
             scope = (await known.named(community)).scope if community else None
             today = opened.clock().date() if open_ else None
             spoken = language or settings.language
-            wanted = Request(text, spoken, filters, limit=limit, scope=scope, open_on=today)
+            wanted = Request(" ".join(words or ()), spoken, filters, limit=limit, scope=scope, open_on=today)
             return await opened.search.search(wanted)
 
     show_hits(run(work()), as_json)

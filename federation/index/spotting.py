@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from itertools import chain, compress, count, pairwise
 from operator import attrgetter
 from typing import Any, Final, TypeAlias
@@ -85,27 +85,38 @@ class Spotting:
     def _form(self, word: str, rules: str) -> Form:
         written = written_stem(word, rules)
         folded, form = fold(word), fold(written)
-        labels, reach = self.texts[rules], self.reach[rules].get(form, 0)
         # A stop word may have the stem of a label (Danish *har* and *hær*), and still says nothing of a text.
         told = "" if is_stop_word(word, rules) else form
-        named = dict.fromkeys(self._named_alone(word, written, rules) if told else ())
+        named = self._named_alone(word, written, rules) if told else []
         parts = self.parts(folded, rules)
+        if parts:
+            named += self._named_within(parts, form, rules)
+        if named:
+            lowered = word.lower()
+            named = [iri for iri in dict.fromkeys(named) if (rules, lowered, iri) not in self._refused]
+        reach, inside = self.reach[rules].get(form, 0), " ".join([PART + part for part in parts])
+        return Form(folded, form, parts, tuple(named), reach, told, inside)
+
+    def _named_within(self, parts: tuple[str, ...], form: str, rules: str) -> list[str]:
+        """The concepts that the parts of a compound name, the longest names first."""
+        labels, count, named = self.texts[rules], len(parts), list[str]()
         # Before the head of a compound that is a name itself, short parts mean something else: the frame of an
         # agreement (Dutch *raamovereenkomst*) is no window.
         least = TELLING + bool(self.queries[rules].get((form,)))
-        for size in range(len(parts), 0, -1):
-            for at in range(len(parts) - size + 1):
-                if size > 1 or len(parts[at]) >= (least if at + 1 < len(parts) else TELLING):
-                    named |= dict.fromkeys(labels.get(parts[at : at + size], ()))
-        meant = tuple(iri for iri in named if (rules, word.lower(), iri) not in self._refused)
-        return Form(folded, form, parts, meant, reach, told, " ".join([PART + part for part in parts]))
+        for size in range(count, 0, -1):
+            for at in range(count - size + 1):
+                if size > 1 or len(parts[at]) >= (least if at + 1 < count else TELLING):
+                    named += labels.get(parts[at : at + size], ())
+        return named
 
-    def _named_alone(self, word: str, written: str, rules: str) -> Iterator[str]:
+    def _named_alone(self, word: str, written: str, rules: str) -> list[str]:
         """The concepts of which a word of a text is a name, in whatever inflection, with its diacritics."""
+        labels = self._alone[rules].get(written)
+        if labels is None:  # as most words
+            return []
         lowered = word.lower()
-        for label, iris in self._alone[rules].get(written, ()):
-            if is_inflected(lowered, label, rules):
-                yield from (iri for iri in iris if (rules, lowered, iri) not in self._general)
+        fitting = (iris for label, iris in labels if is_inflected(lowered, label, rules))
+        return [iri for iris in fitting for iri in iris if (rules, lowered, iri) not in self._general]
 
 
 class _Forms(dict[str, Form]):
