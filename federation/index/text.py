@@ -208,7 +208,10 @@ class TextIndex:
     def _index_writer(self) -> tantivy.IndexWriter:
         if self._writer is None:
             try:
-                self._writer = self._index.writer(self._memory, 1)
+                writer = self._index.writer(self._memory, 1)
+                # Whoever was killed while committing has left files that the next commit would write again.
+                writer.garbage_collect_files()
+                self._writer = writer
             except ValueError as error:
                 if "LockBusy" not in str(error):
                     raise _failed(error) from error

@@ -39,6 +39,20 @@ def test_likeness_is_between_none_and_whole_and_the_same_from_both_sides(one: st
     assert likeness(one, other) == likeness(other, one)
 
 
+@given(st.lists(st.text("abcæ 𝒜", max_size=9), max_size=12), st.text("abcæ 𝒜", max_size=9))
+def test_many_texts_that_are_sorted_are_found_as_few_that_are_not(texts: list[str], text: str):
+    with pytest.MonkeyPatch.context() as patched:
+        few = Alike(texts)
+        patched.setattr("federation.index.grams._FEW", 0)
+        many = Alike(texts)
+        assert many.like(text, least=0.1, most=9) == few.like(text, least=0.1, most=9)
+        patched.setattr("federation.index.grams._FEW", 500)
+        assert many.add(["late", text]) == few.add(["late", text])
+        for asked in ("late", text):
+            assert many.like(asked, least=0.1, most=9) == few.like(asked, least=0.1, most=9)
+            assert many.meant(asked, most=9) == few.meant(asked, most=9)
+
+
 def test_texts_without_a_common_run_are_not_alike():
     assert likeness("stoel", "bureau") == 0.0
 

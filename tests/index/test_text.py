@@ -281,6 +281,20 @@ def test_a_writer_that_closes_lets_another_write(tmp_path: Path, tools: Tools):
     assert total(second) == 2
 
 
+def test_a_commit_that_was_killed_half_way_is_made_again(tmp_path: Path, tools: Tools):
+    """tantivy notes what is deleted in a file named by the number of the commit, then what the index consists of."""
+    folder, before = tmp_path / "index", tmp_path / "before"
+    index_of(folder, {"flanders": [pilot("mill", title="Molen"), pilot("lock", title="Sluis")]}, tools).close()
+    shutil.copytree(folder, before)
+    newer = {"flanders": [pilot("mill", title="Windmolen")]}
+    index_of(folder, newer, tools).close()
+    for left in (*(folder / "tantivy").glob("*.del"), folder / "tantivy" / ".managed.json"):
+        shutil.copy(left, before / "tantivy")
+    assert list((before / "tantivy").glob("*.del"))
+    again = index_of(before, newer, tools)
+    assert (total(again), total(again, "windmolen")) == (2, 1)
+
+
 def test_beginning_anew_forgets_everything_but_not_before_the_commit(tmp_path: Path, tools: Tools):
     index = index_of(tmp_path, {"flanders": [pilot("mill")]}, tools)
     index.begin_anew()
