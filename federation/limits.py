@@ -60,7 +60,7 @@ class Limits(BaseModel):
     reserve_bytes: Annotated[int, Field(ge=0)] = 500_000_000
     """Free space on the disk of the data directory below which nothing more is taken from peers, in bytes.
     What is here is served on, and the node goes on pulling by itself when there is room again."""
-    cache_bytes: Annotated[int, Field(ge=0)] = 64 * 1024 * 1024
+    cache_bytes: Annotated[int, Field(ge=0)] = 32 * 1024 * 1024
     """Memory for feed pages kept ready to serve, in bytes."""
     index_bytes: Annotated[int, Field(ge=15_000_000)] = 128_000_000
     """Memory of the writer of the text index, in bytes."""

@@ -18,6 +18,7 @@ from federation.config import Config
 from federation.errors import Misconfigured, ReadOnly
 from federation.recovery import Guard
 from federation.terminal import out, print_json, progress_bar, set_up_logging
+from federation.workers import give_back
 
 
 @app.command()
@@ -94,6 +95,7 @@ def serve(
     seeds: Annotated[bool, typer.Option("--seeds", help="Import the tables of `seeds` first.")] = False,
 ) -> None:
     """Serve pages, API and feed, and pull the peers, until Ctrl-C or SIGTERM."""
+    give_back()
     settings = load(config)
 
     async def work() -> None:

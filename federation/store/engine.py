@@ -35,7 +35,7 @@ _PRAGMAS: Final = (
     "journal_mode=WAL",
     "synchronous=FULL",
     "foreign_keys=ON",
-    "cache_size=-16000",
+    "cache_size=-8000",
     # What is deleted or overwritten is written over with zeros, as an erasure promises.
     "secure_delete=ON",
 )
@@ -89,7 +89,8 @@ async def open_engine(url: str) -> AsyncIterator[AsyncEngine]:
             raise sa.exc.ArgumentError(address.drivername)
         sqlite = address.get_backend_name() == "sqlite"
         options = {"connect_args": {"async_creator_fn": connections.new}} if sqlite else _POSTGRESQL
-        engine = create_async_engine(address, **options)
+        # The last connection that was used knows most pages, and those that seldom are stay small.
+        engine = create_async_engine(address, pool_use_lifo=True, **options)
     except (sa.exc.ArgumentError, ImportError, ValueError) as error:
         raise Misconfigured(
             "`database` is not an address this node can use.",
