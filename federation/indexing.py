@@ -101,6 +101,8 @@ class Follower:
                 done, self._terms_changed = await self._make_anew(logs, progress), True
             elif _behind(logs, positions):
                 done = await self._index_logs(logs, positions, progress)
+            if done:
+                await asyncio.to_thread(self._index.words.sort)
             if self._index.soiled:
                 await self._make_anew(logs, None)
         except Unavailable:

@@ -84,10 +84,11 @@ class Publisher:
         so unless ``reinstate``. ``progress`` is told how many drafts were
         dealt with.
         """
-        if not skip_faulty:
-            _refuse_repeated(drafts)
+        drafts, repeated = _once(drafts)
+        if repeated and not skip_faulty:
+            raise InvalidRecord("Some records occur twice; nothing was published.", faults=repeated)
         batches = [drafts[at : at + BATCH] for at in range(0, len(drafts), BATCH)]
-        total = Outcome()
+        total = Outcome(faults=repeated, rejected=len(repeated))
         prepared: list[Prepared] = []
         async with aclosing(self._in_turn(batches, reinstate)) as each_prepared:
             async for each, outcome, todo in each_prepared:
@@ -197,12 +198,12 @@ def _previous(entry: StoredEntry, reinstate: bool) -> Previous:
     return Previous(entry.signed.body, entry.version, ended)
 
 
-def _refuse_repeated(drafts: Sequence[Draft]) -> None:
-    seen: set[tuple[str, str]] = set()
+def _once(drafts: Sequence[Draft]) -> tuple[list[Draft], list[Fault]]:
+    """The first draft of each record, and a fault for every other."""
+    first: dict[tuple[str, str], Draft] = {}
     faults = []
     for each in drafts:
-        key = (each.kind, str(each.slug))
-        if key in seen:
+        if first.setdefault((each.kind, str(each.slug)), each) is not each:
             faults.append(
                 Fault(
                     f"{each.kind}/{str(each.slug)[:60]} occurs twice.",
@@ -212,9 +213,7 @@ def _refuse_repeated(drafts: Sequence[Draft]) -> None:
                     row=each.place.row,
                 )
             )
-        seen.add(key)
-    if faults:
-        raise InvalidRecord("Some records occur twice; nothing was published.", faults=faults)
+    return list(first.values()), faults
 
 
 def _refuse(outcome: Outcome) -> None:

@@ -49,17 +49,19 @@ class Tools:
     def __init__(self, vocabulary: Vocabulary, spotting: Spotting | None = None) -> None:
         self.vocabulary = vocabulary
         self._spotting = spotting
+        self._packed: tuple[Spotting | None, bytes] | None = None
 
-    @cached_property
     def packed(self) -> bytes:
         """The vocabulary as it is handed over to other processes, packed once for all of them: 1.3 MB.
 
         With it go, where this process has read its labels already, what they name: 3 MB, and half a second of reading.
         A process that is started would pack it on the event loop, each for itself.
         """
-        concepts = self.__dict__.get("concepts")
-        spotting = concepts.spotting if isinstance(concepts, Concepts) else None
-        return pickle.dumps((self.vocabulary, spotting), pickle.HIGHEST_PROTOCOL)
+        concepts = vars(self).get("concepts")
+        spotting = vars(concepts).get("spotting") if concepts is not None else None
+        if self._packed is None or self._packed[0] is not spotting:
+            self._packed = spotting, pickle.dumps((self.vocabulary, spotting), pickle.HIGHEST_PROTOCOL)
+        return self._packed[1]
 
     @cached_property
     def checks(self) -> Checks:
@@ -158,7 +160,7 @@ class Workers:
             return await asyncio.to_thread(task, self.tools, *args)
         for _attempt in range(2):
             if self._pool is None:
-                packed = await asyncio.to_thread(getattr, self.tools, "packed")
+                packed = await asyncio.to_thread(self.tools.packed)
                 self._pool = self._pool or self._new_pool(packed)  # another task may have made it meanwhile
             pool = self._pool
             self._busy += 1

@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 
 from federation import node as nodes
-from federation.errors import InvalidRecord
+from federation.errors import InvalidRecord, StorageFailed
 from federation.log import checkpoint
 from federation.log.did import host_of
 from federation.records.canonical import nodes_of
@@ -138,13 +138,38 @@ async def test_times_in_the_log_never_go_backwards_even_if_the_clock_does(start_
     assert times == sorted(times)
 
 
-async def test_one_record_twice_in_one_batch_becomes_two_versions_or_one(start_node):
+async def test_of_one_record_twice_the_first_is_published_where_faulty_ones_are_left_out(start_node):
     node = await start_node("flanders")
     many = [pilot(f"p{at}") for at in range(199)]
-    await node.node.publisher.publish([*many, pilot("mill"), pilot("mill", title="Anders")], skip_faulty=True)
+    outcome = await node.node.publisher.publish([*many, pilot("mill"), pilot("mill", title="Anders")], skip_faulty=True)
+    assert (len(outcome.published), outcome.rejected) == (200, 1)
+    assert "mill occurs twice" in next(fault.message for fault in outcome.faults if fault.severity == "violation")
     entry = await node.node.store.current(f"{node.base}/records/pilot/mill", node.node.log.id)
     assert entry is not None
-    assert entry.version == 2
+    assert entry.version == 1
+
+
+async def test_what_is_prepared_ahead_is_let_go_when_writing_fails(start_node, monkeypatch):
+    node = await start_node("flanders")
+    publisher, prepare, begun, ended = node.node.publisher, node.node.publisher._prepare, [], []
+
+    async def slow(drafts, *args, **options):
+        begun.append(drafts)
+        try:
+            if len(begun) > 1:
+                await asyncio.sleep(60)
+            return await prepare(drafts, *args, **options)
+        finally:
+            ended.append(drafts)
+
+    async def failing(*args):
+        raise StorageFailed("The disk is full.")
+
+    monkeypatch.setattr(publisher, "_prepare", slow)
+    monkeypatch.setattr(publisher, "_write", failing)
+    with pytest.raises(StorageFailed):
+        await publisher.publish([pilot(f"p{at}") for at in range(500)], skip_faulty=True)
+    assert len(begun) == len(ended) > 1
 
 
 async def test_one_record_twice_is_refused_where_all_are_wanted(start_node):

@@ -46,6 +46,17 @@ async def test_a_worker_reads_texts_as_its_parent_does_without_reading_the_label
 
 
 async def test_a_parent_that_has_read_no_labels_leaves_them_to_its_workers():
-    async with open_workers(Tools(VOCABULARY), width=2) as workers:
+    tools = Tools(VOCABULARY)
+    assert tools.concepts.iris  # as in a node, which has them before it knows whether they are needed
+    async with open_workers(tools, width=2) as workers:
         named, read = await workers.run(reading, bulk=True)
     assert (len(named) >= 2, read) == (True, True)
+
+
+def test_what_labels_mean_is_packed_as_soon_as_they_are_read():
+    tools = Tools(VOCABULARY)
+    before = tools.packed()
+    assert tools.packed() is before
+    assert "spotting" not in vars(tools.concepts)
+    tools.concepts.warm()
+    assert len(tools.packed()) > len(before)

@@ -87,7 +87,7 @@ class Alike:
         self._sizes = array("i")
         self._late: dict[int, array[int]] = {}
         self.add(texts)
-        self._take_in()
+        self.sort()
 
     def __contains__(self, text: str) -> bool:
         return text in self.known
@@ -102,10 +102,14 @@ class Alike:
             self.texts += added
         return added
 
+    def sort(self) -> None:
+        """Take in what has come, so that nobody who asks waits for it."""
+        with self._lock:
+            self._take_in()
+
     def _take_in(self) -> None:
-        """Sort what has come, all anew where that is a good part of it. Whoever calls this holds the lock."""
-        fresh = len(self.texts) - len(self._sizes)
-        if fresh > max(_FEW, len(self._sorted.sizes) // 4):
+        """Sort what has come since the last time, once it is a fiftieth of all. Whoever calls this holds the lock."""
+        if len(self.texts) - len(self._sorted.sizes) > max(_FEW, len(self._sorted.sizes) // 50):
             self._sorted, self._late = _Sorted(self.texts), {}
             self._sizes = array("i", self._sorted.sizes.tobytes())
             return
@@ -129,7 +133,7 @@ class Alike:
         # Nobody mistypes both the first letter and the last. Of few letters a mistake breaks nearly every run.
         near = (np.abs(longer) <= wrong) & ((ends >> 32 == 0) | (ends & 0xFFFFFFFF == 0))
         if wrong > 1:
-            common = self._common(_codes(text))
+            common = self._common(_codes(text))[: len(near)]  # more texts may have come meanwhile
             near[: len(common)] &= common >= _SHARED
             near[len(common) :] = False
         alike = [self.texts[at] for at in np.flatnonzero(near)]

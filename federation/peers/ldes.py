@@ -97,7 +97,7 @@ def _split(data: bytes, url: str, base: str) -> tuple[Statements, dict[str, str]
         if graph.startswith(member) and line[-3:] == b"> ." and not line.startswith(listing) and line.count(b" ") > 3:
             body = bodies.setdefault(graph, [])
             body.append(line[: -3 - len(graph)] + _ENDING)
-            at = _take_block(data, end + 1, b" %b .\n" % graph, body)
+            at = _take_block(data, end + 1, b" %b .\n" % graph, listing, body)
         else:
             others.append(line)
             at = end + 1
@@ -121,18 +121,25 @@ def _statements(text: str, url: str) -> Statements:
 _ENDING: Final = b" .\n"
 
 
-def _take_block(data: bytes, start: int, ending: bytes, body: list[bytes]) -> int:
+def _take_block(data: bytes, start: int, ending: bytes, listing: bytes, body: list[bytes]) -> int:
     """Add to a body the lines from ``start`` on that have its ending, without it; where the next line begins.
 
-    They may break off before the last of them: the rest is another block.
+    ``listing`` begins the lines that say what is on the page; they may end alike. The lines may break off before the
+    last of the body: the rest is another block.
     """
-    # In pieces that grow, so that whatever the page holds, not much more is looked at than what is found.
+    # In pieces that grow while all of them is body, so that what else a page holds is looked at once or twice.
     step, shorter = 512, len(ending) - len(_ENDING)
     while (last := data.rfind(ending, start, start + step)) >= 0:
         end = last + len(ending)
-        lines = data[start:end].replace(ending, _ENDING)
-        if lines.count(b"\n") * shorter != end - start - len(lines):
-            break
+        piece = data[start:end]
+        lines = piece.replace(ending, _ENDING)
+        if lines.count(b"\n") * shorter != len(piece) - len(lines) or listing in piece:
+            for line in piece.splitlines(keepends=True):
+                if not line.endswith(ending) or line.startswith(listing):
+                    break
+                body.append(line[: -len(ending)] + _ENDING)
+                start += len(line)
+            return start
         body.append(lines)
         start, step = end, 4 * step
     return start

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from pathlib import Path as FilePath
 from typing import Any, Final, Self
 
 import rdflib
 from rdflib import RDF, SH, BNode, Graph, URIRef
 from rdflib.collection import Collection
+from rdflib.paths import Path
 from rdflib.term import Node
 
 from federation.records.canonical import TYPE, Literal, Triple
@@ -104,9 +105,20 @@ class _Triples(Graph):
             return super().subjects(predicate, object, unique)
         return iter(self._subjects.get((predicate, object), _NONE))
 
+    def __len__(self) -> int:
+        return sum(len(values) for said in self._values.values() for values in said.values())
+
+    def remove(self, triple: Any) -> Self:
+        raise NotImplementedError("Triples are only added.")
+
+    def triples_choices(self, triple: Any, context: Any = None) -> Any:
+        raise NotImplementedError("Ask for one value at a time.")
+
     def triples(self, triple: Any) -> Any:
         """Every triple of a pattern, from which rdflib answers all that is not asked often."""
         subject, path, value = triple
+        if isinstance(path, Path):
+            raise NotImplementedError("Paths are walked by pyshacl.")
         for each in self._values if subject is None else (subject,):
             said = self._values.get(each, _NONE)
             for way in said if path is None else (path,):
@@ -152,7 +164,7 @@ def _path(report: rdflib.Graph, path: rdflib.term.Node | None) -> str:
     return str(path or "").removeprefix(DATATYPE_OF)
 
 
-def runtime_shapes(folder: Path) -> Any:
+def runtime_shapes(folder: FilePath) -> Any:
     """The shapes of a vocabulary, restated so that pyshacl judges a batch in one pass.
 
     The meaning stays; three things are said differently. Every property shape targets the classes of

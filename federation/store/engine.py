@@ -91,7 +91,7 @@ async def open_engine(url: str) -> AsyncIterator[AsyncEngine]:
         options = {"connect_args": {"async_creator_fn": connections.new}} if sqlite else _POSTGRESQL
         # The last connection that was used knows most pages, and those that seldom are stay small.
         engine = create_async_engine(address, pool_use_lifo=True, **options)
-    except (sa.exc.ArgumentError, ImportError, ValueError) as error:
+    except (sa.exc.ArgumentError, ImportError, ValueError, TypeError) as error:  # TypeError: one in memory
         raise Misconfigured(
             "`database` is not an address this node can use.",
             remedy="Leave it out for the SQLite file in the data directory; for PostgreSQL write "

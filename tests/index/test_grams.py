@@ -53,6 +53,21 @@ def test_many_texts_that_are_sorted_are_found_as_few_that_are_not(texts: list[st
             assert many.meant(asked, most=9) == few.meant(asked, most=9)
 
 
+def test_texts_that_come_a_few_at_a_time_are_sorted_once_they_are_many():
+    alike = Alike(["furniture"])
+    for at in range(0, 1_500, 100):
+        alike.add(f"word{number}" for number in range(at, at + 100))
+        assert alike.like(f"word{at}", least=0.9, most=1) == [(f"word{at}", 1.0)]
+    assert len(alike._sorted.sizes) > 1_000
+
+
+def test_a_text_that_comes_while_somebody_asks_does_no_harm(monkeypatch):
+    alike = Alike(["furniture", "recycling"])
+    common = alike._common
+    monkeypatch.setattr(alike, "_common", lambda own: (alike.add(["furnitures"]), common(own))[1])
+    assert [text for text, _ in alike.meant("furnitrue", most=6)] == ["furniture"]
+
+
 def test_texts_without_a_common_run_are_not_alike():
     assert likeness("stoel", "bureau") == 0.0
 

@@ -6,13 +6,16 @@ report the same findings, no more and no fewer.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import rdflib
 
 from federation.records.canonical import DCT, PC, TYPE, XSD, Literal, Term, Triple, read, write
 from federation.records.kinds import ANY_SCHEME, Field, FieldType, Kind
+from federation.records.shacl import _Triples
 from federation.records.shapes import Finding, fault_of
 from tests.records.authoring import NAMING, VOCABULARY, full, record_of, some_value
 
@@ -237,3 +240,20 @@ def test_a_batch_has_the_findings_of_each_of_its_records(shacl):
 
 def test_a_record_of_no_known_class_has_no_findings(checks):
     assert checks.findings(record_of([(NAMING.record("pilot", "a"), TYPE, PC + "Unheard")])) == []
+
+
+def test_the_graph_that_pyshacl_reads_answers_as_one_of_rdflib():
+    nodes = [rdflib.URIRef(f"urn:{letter}") for letter in "abc"]
+    every = [
+        (s, p, o) for s in nodes for p in nodes for o in (*nodes, rdflib.Literal("a"), rdflib.Literal("a", lang="en"))
+    ]
+    ours, theirs = _Triples(), rdflib.Graph()
+    for triple in every[::3]:
+        ours.add(triple)
+        theirs.add(triple)
+    assert len(ours) == len(theirs)
+    for pattern in itertools.product([None, *nodes], [None, *nodes], [None, *nodes, rdflib.Literal("a")]):
+        assert set(ours.triples(pattern)) == set(theirs.triples(pattern))
+        assert (pattern in ours) == (pattern in theirs)
+        assert set(ours.objects(*pattern[:2])) == set(theirs.objects(*pattern[:2]))
+        assert set(ours.subjects(*pattern[1:])) == set(theirs.subjects(*pattern[1:]))
