@@ -89,6 +89,7 @@ class Publisher:
             raise InvalidRecord("Some records occur twice; nothing was published.", faults=repeated)
         batches = [drafts[at : at + BATCH] for at in range(0, len(drafts), BATCH)]
         total = Outcome(faults=repeated, rejected=len(repeated))
+        progress(len(repeated))
         prepared: list[Prepared] = []
         async with aclosing(self._in_turn(batches, reinstate)) as each_prepared:
             async for each, outcome, todo in each_prepared:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path as FilePath
+from pathlib import Path
 from typing import Any, Final, Self
 
 import rdflib
+import rdflib.paths
+from pyshacl.graph_abstraction import DataGraph
+from pyshacl.validator import Validator
 from rdflib import RDF, SH, BNode, Graph, URIRef
 from rdflib.collection import Collection
-from rdflib.paths import Path
 from rdflib.term import Node
 
 from federation.records.canonical import TYPE, Literal, Triple
@@ -26,26 +28,21 @@ class Shacl:
     """pyshacl over the shapes of a vocabulary. Build it once; each call takes a batch."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
-        # Imported here: only what publishes needs pyshacl, and it takes half a second to load.
-        from pyshacl.graph_abstraction import DataGraph  # noqa: PLC0415
-        from pyshacl.validator import Validator  # noqa: PLC0415
-
         # rdflib would otherwise rewrite lexical forms such as "…Z" (rdflib issue 3426).
         rdflib.NORMALIZE_LITERALS = False
-        self._data_graph = DataGraph.from_rdflib_graph
         shapes = _Triples()
-        for triple in runtime_shapes(vocabulary.folder):
-            shapes.add(triple)
-        self._validator: Any = Validator(self._data_graph(_Triples()), shacl_graph=shapes)
+        shapes += runtime_shapes(vocabulary.folder)
+        self._validator: Any = Validator(DataGraph.from_rdflib_graph(_Triples()), shacl_graph=shapes)
         self._classes = _classes_of_concepts(vocabulary)
         self._nodes = _Nodes((str(node), node) for triple in shapes for node in triple if isinstance(node, URIRef))
+        # Of the paths the objects that pyshacl asks with.
         self._nodes |= ((str(node), node) for node in shapes.objects(None, SH.path) if isinstance(node, URIRef))
         self._chosen = {each.path for each in vocabulary.every_field() if each.type is FieldType.DATE}
         self._one_at_a_time = threading.Lock()
 
     def findings(self, records: Sequence[Sequence[Triple]]) -> list[Finding]:
         """What SHACL finds in a batch of records, each given as its triples; warnings included."""
-        batch, nodes, concepts = _Triples(), self._nodes.copy(), set()
+        batch, nodes, concepts = _Triples(), _Nodes(self._nodes), set()
         for triples in records:
             for subject, predicate, value in triples:
                 term = nodes[value] if isinstance(value, str) else _literal(value, nodes)
@@ -60,7 +57,7 @@ class Shacl:
                 batch.add((nodes[concept], RDF.type, nodes[each]))
         # The validator keeps its parsed shapes; only the data changes from call to call.
         with self._one_at_a_time:
-            self._validator.data_graph = self._data_graph(batch)
+            self._validator.data_graph = DataGraph.from_rdflib_graph(batch)
             self._validator._target_graph = None
             conforms, report, _ = self._validator.run()
         return [] if conforms else list(_results(report))
@@ -72,9 +69,6 @@ class _Nodes(dict[str, URIRef]):
     def __missing__(self, iri: str) -> URIRef:
         made = self[iri] = URIRef(iri)
         return made
-
-    def copy(self) -> _Nodes:
-        return _Nodes(self)
 
 
 class _Triples(Graph):
@@ -93,6 +87,11 @@ class _Triples(Graph):
         subject, path, value = triple
         self._values.setdefault(subject, {}).setdefault(path, {})[value] = None
         self._subjects.setdefault((path, value), {})[subject] = None
+        return self
+
+    def addN(self, quads: Iterable[tuple[Node, Node, Node, Graph]]) -> Self:
+        for *triple, _ in quads:
+            self.add((triple[0], triple[1], triple[2]))
         return self
 
     def objects(self, subject: Any = None, predicate: Any = None, unique: bool = False) -> Any:
@@ -117,7 +116,7 @@ class _Triples(Graph):
     def triples(self, triple: Any) -> Any:
         """Every triple of a pattern, from which rdflib answers all that is not asked often."""
         subject, path, value = triple
-        if isinstance(path, Path):
+        if isinstance(path, rdflib.paths.Path):
             raise NotImplementedError("Paths are walked by pyshacl.")
         for each in self._values if subject is None else (subject,):
             said = self._values.get(each, _NONE)
@@ -164,7 +163,7 @@ def _path(report: rdflib.Graph, path: rdflib.term.Node | None) -> str:
     return str(path or "").removeprefix(DATATYPE_OF)
 
 
-def runtime_shapes(folder: FilePath) -> Any:
+def runtime_shapes(folder: Path) -> Any:
     """The shapes of a vocabulary, restated so that pyshacl judges a batch in one pass.
 
     The meaning stays; three things are said differently. Every property shape targets the classes of

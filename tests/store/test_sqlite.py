@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from federation.errors import StorageFailed
+from federation.errors import Misconfigured, StorageFailed
 from federation.store.engine import reading, translated, url_of
 from federation.store.store import open_store
 from tests.databases import SQLITE
@@ -111,3 +111,10 @@ async def test_what_was_erased_leaves_the_files_as_soon_as_nobody_reads_it_any_m
     await store.scrub()
     assert not store.soiled
     assert not [path for path in files if path.exists() and b"<urn:v> <urn:1>" in path.read_bytes()]
+
+
+@pytest.mark.parametrize("url", ["sqlite+aiosqlite://", "sqlite+aiosqlite:///:memory:"])
+async def test_a_database_in_memory_is_refused(url: str):
+    with pytest.raises(Misconfigured, match="not an address this node can use"):
+        async with open_store(url):
+            pass
