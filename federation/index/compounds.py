@@ -40,8 +40,24 @@ class Splitter:
 
     def parts(self, word: str, language: str) -> tuple[str, ...]:
         """The parts of a folded word, in order; empty for a word that is no compound of known ones."""
-        if language not in LINKS or not 2 * SHORTEST < len(word) <= _LONGEST or not word.isalpha():
+        size = len(word)
+        if language not in LINKS or not 2 * SHORTEST < size <= _LONGEST or not word.isalpha():
             return ()
+        known, links = self._known[language], LINKS[language]
+        firsts = [each for each in self._lengths[language].get(word[:SHORTEST], ()) if word[:each] in known]
+        # Most compounds have two parts: the cut with the longest shorter part, and of several the first.
+        best = (0, 0, 0)
+        for end in firsts:
+            rest = word[end:]
+            for link in links:
+                if rest.startswith(link) and (last := rest[len(link) :]) in known:
+                    best = max(best, (min(end, len(last)), len(last), end))
+        if best[0]:
+            return word[: best[2]], word[-best[1] :]
+        ends = firsts and any(word[each:] in known for each in range(1, size - SHORTEST + 1))
+        return self._fewest(word, language) if ends else ()
+
+    def _fewest(self, word: str, language: str) -> tuple[str, ...]:
         known, lengths, size = self._known[language], self._lengths[language], len(word)
         last = size - SHORTEST
         # best[i]: the best way to cover the first i letters, as (parts, -shortest), and the parts themselves.

@@ -17,7 +17,7 @@ from federation.index.languages import ANALYSED, UNKNOWN
 
 _REMEMBERED: Final = 1 << 16
 """Words of a language that are kept."""
-_By = dict[str, set[str]]
+_By = dict[str, list[str]]
 
 
 @dataclass(slots=True)
@@ -85,9 +85,17 @@ class SeenWords:
                 known = self._words[rules] = _Words()
             for word, form in found:
                 known.every.add(word)
-                known.folded.setdefault(form.folded, set()).add(word)
-                known.stem.setdefault(form.stem, set()).add(word)
+                _put(known.folded, form.folded, word)
+                _put(known.stem, form.stem, word)
                 for part in form.parts:
-                    known.part.setdefault(part, set()).add(word)
+                    _put(known.part, part, word)
                 for iri in form.named:
-                    known.concept.setdefault(iri, set()).add(word)
+                    _put(known.concept, iri, word)
+
+
+def _put(by: _By, key: str, word: str) -> None:
+    """Most have one word: two threads that bring the same one do no harm, and sets would take twice the memory."""
+    if key in by:
+        by[key].append(word)
+    else:
+        by[key] = [word]

@@ -80,42 +80,41 @@ class Spotting:
 
     def parts(self, folded: str, rules: str) -> tuple[str, ...]:
         """The stems of the parts of a compound, in order; empty for any other word."""
-        return tuple(stem(part, rules) for part in self.splitter.parts(folded, rules))
+        return tuple([stem(part, rules) for part in self.splitter.parts(folded, rules)])
 
     def _form(self, word: str, rules: str) -> Form:
         written = written_stem(word, rules)
-        folded, form = fold(word), fold(written)
+        folded, form = _folded(word), _folded(written)
         # A stop word may have the stem of a label (Danish *har* and *hær*), and still says nothing of a text.
         told = "" if is_stop_word(word, rules) else form
-        named = self._named_alone(word, written, rules) if told else []
-        parts = self.parts(folded, rules)
+        named = self._named_alone(word, written, rules) if told and written in self._alone[rules] else []
+        parts, inside = self.parts(folded, rules), ""
         if parts:
             named += self._named_within(parts, form, rules)
+            inside = PART + f" {PART}".join(parts)
         if named:
             lowered = word.lower()
             named = [iri for iri in dict.fromkeys(named) if (rules, lowered, iri) not in self._refused]
-        reach, inside = self.reach[rules].get(form, 0), " ".join([PART + part for part in parts])
-        return Form(folded, form, parts, tuple(named), reach, told, inside)
+        return Form(folded, form, parts, tuple(named), self.reach[rules].get(form, 0), told, inside)
 
     def _named_within(self, parts: tuple[str, ...], form: str, rules: str) -> list[str]:
         """The concepts that the parts of a compound name, the longest names first."""
         labels, count, named = self.texts[rules], len(parts), list[str]()
+        for size in range(count, 1, -1):
+            for at in range(count - size + 1):
+                named += labels.get(parts[at : at + size], ())
         # Before the head of a compound that is a name itself, short parts mean something else: the frame of an
         # agreement (Dutch *raamovereenkomst*) is no window.
-        least = TELLING + bool(self.queries[rules].get((form,)))
-        for size in range(count, 0, -1):
-            for at in range(count - size + 1):
-                if size > 1 or len(parts[at]) >= (least if at + 1 < count else TELLING):
-                    named += labels.get(parts[at : at + size], ())
+        least = TELLING + ((form,) in self.queries[rules])
+        for at, part in enumerate(parts, 1):
+            if len(part) >= (least if at < count else TELLING):
+                named += labels.get((part,), ())
         return named
 
     def _named_alone(self, word: str, written: str, rules: str) -> list[str]:
         """The concepts of which a word of a text is a name, in whatever inflection, with its diacritics."""
-        labels = self._alone[rules].get(written)
-        if labels is None:  # as most words
-            return []
         lowered = word.lower()
-        fitting = (iris for label, iris in labels if is_inflected(lowered, label, rules))
+        fitting = (iris for label, iris in self._alone[rules][written] if is_inflected(lowered, label, rules))
         return [iri for iris in fitting for iri in iris if (rules, lowered, iri) not in self._general]
 
 
@@ -132,6 +131,11 @@ class _Forms(dict[str, Form]):
             self.clear()
         found = self[word] = self._spotting._form(word, self._rules)
         return found
+
+
+def _folded(word: str) -> str:
+    """A word folded, where it is not asked for again: ``fold`` remembers."""
+    return word.lower() if word.isascii() else fold(word)
 
 
 def _by_stems(labels: Iterable[Label]) -> tuple[ByStems, ByStems]:
