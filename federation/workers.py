@@ -41,6 +41,8 @@ IDLE: Final = 30
 """Seconds without work after which worker processes are let go."""
 NICE: Final = 10
 """How much worker processes stand back: whoever searches or publishes goes before what is done in bulk."""
+SELDOM: Final = 50_000
+"""Objects that come before the collector of cycles looks at them; Python's 700 cost a fifth of every start."""
 
 
 class Tools:
@@ -117,11 +119,12 @@ def settle() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000)
+    gc.set_threshold(SELDOM)
 
 
 def _start(packed: bytes) -> None:
     global _tools  # noqa: PLW0603 - see above
+    gc.set_threshold(SELDOM)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     if hasattr(os, "nice"):
         os.nice(NICE)

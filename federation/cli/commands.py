@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
@@ -17,6 +18,7 @@ from federation.config import Config
 from federation.errors import FederationError
 from federation.node import Node
 from federation.terminal import err, explain, set_up_logging
+from federation.workers import SELDOM
 
 app = typer.Typer(
     name="procirc",
@@ -38,6 +40,7 @@ DEFAULT_CONFIG: Final = Path("node.toml")
 
 def main() -> None:
     """Entry point: every expected failure becomes a sentence and an exit code."""
+    gc.set_threshold(SELDOM)
     try:
         app(standalone_mode=True)
     except FederationError as error:

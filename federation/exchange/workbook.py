@@ -9,8 +9,6 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-import xlsxwriter
-
 from federation.exchange.cells import harmless
 from federation.exchange.rows import Column, Table
 from federation.exchange.tables import sheet_name
@@ -45,6 +43,8 @@ Text = Callable[[str], str]
 
 def workbook(tables: Sequence[Table], vocabulary: Vocabulary, language: str, text: Text) -> bytes:
     """Tables as a workbook in a language; ``text`` translates the few words that are not of the vocabulary."""
+    import xlsxwriter  # noqa: PLC0415 - dear to import, and most commands write none
+
     data = io.BytesIO()
     # Strings stay strings: nothing becomes a formula or a link.
     options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}

@@ -5,19 +5,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import rdflib
-import rdflib.paths
 from pyshacl.graph_abstraction import DataGraph
 from pyshacl.validator import Validator
 from rdflib import RDF, SH, BNode, Graph, URIRef
 from rdflib.collection import Collection
-from rdflib.term import Node
 
 from federation.records.canonical import TYPE, Literal, Triple
 from federation.records.kinds import FieldType, Vocabulary
 from federation.records.shapes import Finding, choice_path, datatype_of
+from federation.records.triples import Triples
 from federation.records.vocabulary import PCN, read
 
 DATATYPE_OF: Final = "urn:datatype-of:"
@@ -30,9 +29,9 @@ class Shacl:
     def __init__(self, vocabulary: Vocabulary) -> None:
         # rdflib would otherwise rewrite lexical forms such as "…Z" (rdflib issue 3426).
         rdflib.NORMALIZE_LITERALS = False
-        shapes = _Triples()
+        shapes = Triples()
         shapes += runtime_shapes(vocabulary.folder)
-        self._validator: Any = Validator(DataGraph.from_rdflib_graph(_Triples()), shacl_graph=shapes)
+        self._validator: Any = Validator(DataGraph.from_rdflib_graph(Triples()), shacl_graph=shapes)
         self._classes = _classes_of_concepts(vocabulary)
         self._nodes = _Nodes((str(node), node) for triple in shapes for node in triple if isinstance(node, URIRef))
         # Of the paths the objects that pyshacl asks with.
@@ -42,7 +41,7 @@ class Shacl:
 
     def findings(self, records: Sequence[Sequence[Triple]]) -> list[Finding]:
         """What SHACL finds in a batch of records, each given as its triples; warnings included."""
-        batch, nodes, concepts = _Triples(), _Nodes(self._nodes), set()
+        batch, nodes, concepts = Triples(), _Nodes(self._nodes), set()
         for triples in records:
             for subject, predicate, value in triples:
                 term = nodes[value] if isinstance(value, str) else _literal(value, nodes)
@@ -69,62 +68,6 @@ class _Nodes(dict[str, URIRef]):
     def __missing__(self, iri: str) -> URIRef:
         made = self[iri] = URIRef(iri)
         return made
-
-
-class _Triples(Graph):
-    """A graph in which triples are found by subject and by value, as pyshacl asks for them.
-
-    rdflib's own store keeps three orders and the graphs of every triple, and hands each through four
-    generators: that was half of the time of a validation.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._values: dict[Node, dict[Node, dict[Node, None]]] = {}
-        self._subjects: dict[tuple[Node, Node], dict[Node, None]] = {}
-
-    def add(self, triple: tuple[Node, Node, Node]) -> Self:
-        subject, path, value = triple
-        self._values.setdefault(subject, {}).setdefault(path, {})[value] = None
-        self._subjects.setdefault((path, value), {})[subject] = None
-        return self
-
-    def addN(self, quads: Iterable[tuple[Node, Node, Node, Graph]]) -> Self:
-        for *triple, _ in quads:
-            self.add((triple[0], triple[1], triple[2]))
-        return self
-
-    def objects(self, subject: Any = None, predicate: Any = None, unique: bool = False) -> Any:
-        if subject is None or predicate is None:
-            return super().objects(subject, predicate, unique)
-        return iter(self._values.get(subject, _NONE).get(predicate, _NONE))
-
-    def subjects(self, predicate: Any = None, object: Any = None, unique: bool = False) -> Any:
-        if predicate is None or object is None:
-            return super().subjects(predicate, object, unique)
-        return iter(self._subjects.get((predicate, object), _NONE))
-
-    def __len__(self) -> int:
-        return sum(len(values) for said in self._values.values() for values in said.values())
-
-    def remove(self, triple: Any) -> Self:
-        raise NotImplementedError("Triples are only added.")
-
-    def triples_choices(self, triple: Any, context: Any = None) -> Any:
-        raise NotImplementedError("Ask for one value at a time.")
-
-    def triples(self, triple: Any) -> Any:
-        """Every triple of a pattern, from which rdflib answers all that is not asked often."""
-        subject, path, value = triple
-        if isinstance(path, rdflib.paths.Path):
-            raise NotImplementedError("Paths are walked by pyshacl.")
-        for each in self._values if subject is None else (subject,):
-            said = self._values.get(each, _NONE)
-            for way in said if path is None else (path,):
-                yield from ((each, way, found) for found in said.get(way, _NONE) if value in (None, found))
-
-
-_NONE: Final[dict[Any, Any]] = {}
 
 
 def _classes_of_concepts(vocabulary: Vocabulary) -> dict[str, list[str]]:

@@ -21,6 +21,7 @@ from federation.errors import Misconfigured
 from federation.records.canonical import PC
 from federation.records.codelists import Object, is_code_list, schemes_of
 from federation.records.kinds import Field, FieldType, Kind, Rule, Scheme, Vocabulary
+from federation.records.triples import Triples
 
 PCN: Final = rdflib.Namespace(PC)
 CODE_IDENTIFIER: Final = URIRef("http://www.w3.org/ns/shacl#codeIdentifier")
@@ -74,7 +75,7 @@ def read(folder: Path) -> tuple[rdflib.Graph, dict[str, Scheme]]:
         except (SyntaxError, OSError) as error:
             raise Misconfigured(f"The vocabulary file {path} cannot be read: {error}") from error
     lists: dict[str, dict[str, list[Object]]] = {}
-    graph = rdflib.Graph()
+    graph = Triples()
     for subject, said in statements.items():
         if isinstance(subject, ox.NamedNode) and is_code_list(said):
             lists[subject.value] = said

@@ -15,8 +15,8 @@ import rdflib
 
 from federation.records.canonical import DCT, PC, TYPE, XSD, Literal, Term, Triple, read, write
 from federation.records.kinds import ANY_SCHEME, Field, FieldType, Kind
-from federation.records.shacl import _Triples
 from federation.records.shapes import Finding, fault_of
+from federation.records.triples import Triples
 from tests.records.authoring import NAMING, VOCABULARY, full, record_of, some_value
 
 KINDS = {kind.name: kind for kind in VOCABULARY.kinds.values()}
@@ -247,7 +247,7 @@ def test_the_graph_that_pyshacl_reads_answers_as_one_of_rdflib():
     every = [
         (s, p, o) for s in nodes for p in nodes for o in (*nodes, rdflib.Literal("a"), rdflib.Literal("a", lang="en"))
     ]
-    ours, theirs = _Triples(), rdflib.Graph()
+    ours, theirs = Triples(), rdflib.Graph()
     for triple in every[::3]:
         theirs.add(triple)
     ours += theirs

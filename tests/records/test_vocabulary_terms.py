@@ -221,7 +221,7 @@ BREACHES = {
 def small(terms: Graph) -> Graph:
     """The shapes with two code lists: enough to break."""
     lists = graph(tuple(FOLDER / "codelists" / f"{name}.ttl" for name in ("sector", "barrier")))
-    return terms + lists
+    return Graph() + terms + lists
 
 
 @pytest.mark.parametrize("breach", BREACHES)
