@@ -87,17 +87,23 @@ def analysed_as(language: str) -> str:
     return known if known in _ALGORITHMS else UNKNOWN
 
 
-@lru_cache(1 << 16)
 def fold(word: str) -> str:
     """A word without case and diacritics."""
     if word.isascii():
         return word.lower()
+    lowered = word.casefold().translate(_LATIN)
+    return lowered if lowered.isascii() else _plain(lowered)
+
+
+def _plain(word: str) -> str:
     lowered = word.casefold().translate(_LETTERS)
-    if lowered.isascii():
-        return lowered
     plain = "".join(c for c in unicodedata.normalize("NFKD", lowered) if not unicodedata.combining(c))
     # Letters of mathematics have no case until they are plain ones.
     return plain.casefold().translate(_LETTERS)
+
+
+_LATIN: Final = {ord(letter): _plain(letter) for letter in map(chr, range(0xC0, 0x180)) if letter.isalpha()}
+"""The letters of Europe's Latin alphabets, each folded once."""
 
 
 class _Own(threading.local):
@@ -110,7 +116,7 @@ class _Own(threading.local):
 _own = _Own()
 
 
-@lru_cache(1 << 17)
+@lru_cache(1 << 14)
 def stem(word: str, language: str) -> str:
     """The folded stem of a word by the rules of a language; the folded word itself where there are none."""
     return fold(written_stem(word, language))

@@ -84,7 +84,7 @@ class Spotting:
 
     def _form(self, word: str, rules: str) -> Form:
         written = written_stem(word, rules)
-        folded, form = _folded(word), _folded(written)
+        folded, form = fold(word), fold(written)
         # A stop word may have the stem of a label (Danish *har* and *hær*), and still says nothing of a text.
         told = "" if is_stop_word(word, rules) else form
         named = self._named_alone(word, written, rules) if told and written in self._alone[rules] else []
@@ -131,11 +131,6 @@ class _Forms(dict[str, Form]):
             self.clear()
         found = self[word] = self._spotting._form(word, self._rules)
         return found
-
-
-def _folded(word: str) -> str:
-    """A word folded, where it is not asked for again: ``fold`` remembers."""
-    return word.lower() if word.isascii() else fold(word)
 
 
 def _by_stems(labels: Iterable[Label]) -> tuple[ByStems, ByStems]:
