@@ -56,7 +56,8 @@ class Fts5:
         """Total, the 20 best hits with title and text, and the count of every facet value."""
         database = self._database
         database.execute("DELETE FROM hit")
-        database.execute("INSERT INTO hit SELECT rowid, bm25(docs) FROM docs WHERE docs MATCH ?", (_match(query),))
+        match = " OR ".join(f'"{word}"' for word in wanted(query))
+        database.execute("INSERT INTO hit SELECT rowid, bm25(docs) FROM docs WHERE docs MATCH ?", (match,))
         everywhere, arguments = self._where(query)
         hits = database.execute(
             "SELECT docs.rowid, score, title, text FROM "
@@ -96,8 +97,7 @@ class Fts5:
             facets.setdefault(name, {})[value] = count
 
 
-def _match(query: Query) -> str:
-    """The words of a query that the node looks for too, ORed."""
+def wanted(query: Query) -> list[str]:
+    """The words of a query that the node looks for too."""
     found = [query.text[word.start : word.end] for word in words(query.text, query.language)]
-    wanted = [word for word in found if not is_stop_word(word, query.language)] or found
-    return " OR ".join(f'"{word}"' for word in wanted)
+    return [word for word in found if not is_stop_word(word, query.language)] or found

@@ -1,18 +1,20 @@
-"""Search with all facets over HTTP, one request after the other, beside SQLite FTS5 on the same texts."""
+"""Search with all facets over HTTP, one request after the other, beside two databases' full text on the same texts."""
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import multiprocessing
 import pickle
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 from benchmarks.figure import Figure, Goal, spread
 from benchmarks.fts5 import Fts5
+from benchmarks.postgresql import FullText, server
 from benchmarks.prepared import Bench, Large
 from benchmarks.queries import Query, drawn
 from benchmarks.sites import served
@@ -30,9 +32,7 @@ def measure(bench: Bench) -> list[Figure]:
         client.submit(asked, large.site.port, [each.path for each in before]).result(120)
         answers = client.submit(asked, large.site.port, [each.path for each in measured]).result(300)
     here = [each["ms"] for each in answers]
-    other = _fts5(large, before, measured)
-    node, sqlite = spread(here), spread(other["ms"])
-    ratios = {name: sqlite[name] / node[name] for name in node}
+    node = spread(here)
     size = f"{large.indexed:,} records, {len(measured)} searches"
     return [
         Figure(
@@ -53,14 +53,8 @@ def measure(bench: Bench) -> list[Figure]:
                 "records": large.indexed,
             },
         ),
-        Figure(
-            "SQLite FTS5 / this search, p95",
-            ratios["p95"],
-            " ×",
-            Goal(10, unit=" ×"),
-            f"FTS5 in process p50 {sqlite['p50']:.1f}, p95 {sqlite['p95']:.1f} ms; at p50 {ratios['p50']:.1f} ×",
-            raw={"fts5_ms": sqlite, "ratios": ratios, **{key: other[key] for key in other if key != "ms"}},
-        ),
+        _compared("SQLite FTS5", "in process", _fts5(large, before, measured), node),
+        _compared("PostgreSQL", "on a socket", asyncio.run(_postgresql(large, before, measured)), node),
         Figure(
             "index built",
             large.indexed / large.build_seconds,
@@ -97,6 +91,20 @@ def asked(port: int, paths: Sequence[str]) -> list[dict[str, Any]]:
     return answers
 
 
+def _compared(name: str, where: str, other: Mapping[str, Any], node: Mapping[str, float]) -> Figure:
+    """How many times faster the node is than another engine."""
+    there = spread(other["ms"])
+    ratios = {each: there[each] / node[each] for each in node}
+    return Figure(
+        f"{name} full text / this search, p95",
+        ratios["p95"],
+        " ×",
+        Goal(10, unit=" ×"),
+        f"{where} p50 {there['p50']:.1f}, p95 {there['p95']:.1f} ms; at p50 {ratios['p50']:.1f} ×",
+        raw={**other, "ms": there, "ratios": ratios},
+    )
+
+
 def _fts5(large: Large, before: Sequence[Query], measured: Sequence[Query]) -> dict[str, Any]:
     path = large.site.folder / "fts5.sqlite"
     path.unlink(missing_ok=True)
@@ -115,7 +123,23 @@ def _fts5(large: Large, before: Sequence[Query], measured: Sequence[Query]) -> d
         engine.close()
     return {
         "ms": milliseconds,
-        "fts5_total_found": spread(totals),
-        "fts5_build_seconds": building,
-        "fts5_bytes": path.stat().st_size,
+        "total_found": spread(totals),
+        "build_seconds": building,
+        "bytes": path.stat().st_size,
     }
+
+
+async def _postgresql(large: Large, before: Sequence[Query], measured: Sequence[Query]) -> dict[str, Any]:
+    async with server(large.site.folder / "postgresql") as connection:
+        engine = FullText(connection)
+        building = await engine.build(pickle.loads(large.texts.read_bytes()), facet_names(load_vocabulary()))
+        for query in before:
+            await engine.search(query)
+        milliseconds, totals = [], []
+        for query in measured:
+            started = time.perf_counter()
+            total, _, _ = await engine.search(query)
+            milliseconds.append((time.perf_counter() - started) * 1000)
+            totals.append(total)
+        size = await connection.fetchval("SELECT pg_database_size(current_database())")
+    return {"ms": milliseconds, "total_found": spread(totals), "build_seconds": building, "bytes": size}
