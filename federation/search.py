@@ -13,34 +13,30 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
-from itertools import islice
 from typing import Any, Final
 
 import tantivy
 
+from federation.index import names, ranking
 from federation.index import query as queries
-from federation.index import ranking
+from federation.index.completion import Completion, complete
 from federation.index.concepts import Concepts, is_meaning
 from federation.index.documents import NODE_FACET, ROLES, displayed, facet_field
 from federation.index.explanation import Because, Explainer
 from federation.index.facets import Facets, FacetValue, total
 from federation.index.glossary import Glossary
-from federation.index.languages import WORD, folded_words
+from federation.index.languages import WORD
 from federation.index.marking import Segment
+from federation.index.names import Named
 from federation.index.query import Scope
-from federation.index.reading import MAX_TEXT, Asked, Understanding, Unit, corrected, length, restored
+from federation.index.reading import Asked, Understanding, Unit, corrected, length
 from federation.index.seen import SeenWords
 from federation.index.text import TextIndex
-from federation.records.kinds import in_language
 
 MAX_LIMIT: Final = 100
 MAX_OFFSET: Final = 10_000
-_SHORTEST_BEGINNING: Final = 2
-"""Letters after which something is suggested."""
-_CONCEPTS: Final = 5
-"""Concepts that are suggested."""
-_TRIED: Final = 40
-"""Labels of which it is looked up whether a record is about them."""
+_CALLED: Final = 10
+"""Records that are looked at for whether a query calls them by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +95,6 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Completion:
-    """What somebody may want to type: a text, and whether it is a concept or the title of a record of some kind."""
-
-    text: str
-    kind: str
-
-
-@dataclass(frozen=True, slots=True)
 class _Plan:
     """A request as it is put to one state of the index."""
 
@@ -115,6 +103,8 @@ class _Plan:
     units: Sequence[Unit]
     names: Sequence[Unit]
     """Concepts that several words together look like."""
+    called: Sequence[Named]
+    """What is called by name."""
     strict: bool
     """Whether only records are found that surely have every word."""
     searcher: tantivy.Searcher
@@ -139,6 +129,7 @@ class Search:
         self._facets = Facets(vocabulary, index.schema, region)
         self.facets = self._facets.names
         self._seen = SeenWords(index.concepts)
+        self._proper = [kind.name for kind in vocabulary.searched if kind.proper]
         self._topics = frozenset(
             concept.iri for concept in vocabulary.concepts.values() if vocabulary.schemes[concept.scheme].topic
         )
@@ -178,10 +169,21 @@ class Search:
         asked = Asked.read(request.text)
         index, glossary = self._index, self._index.glossary
         reading = Understanding(index.concepts, index.words, request.language, glossary=glossary, sure=strict)
-        units = reading.units(asked.text)
+        searcher, units = index.searcher(), reading.units(asked.text)
+        called = self._called(units, request.language, searcher)
+        units = names.referring(units, called)
         # Of a long query only what each unit surely means is looked for: several together look like nothing then.
-        names = [] if strict or length(units) > ranking.MANY else reading.names(units)
-        return _Plan(request, asked, units, names, strict and bool(units), index.searcher(), glossary)
+        alike = [] if strict or length(units) > ranking.MANY else reading.names(units)
+        return _Plan(request, asked, units, alike, called, strict and bool(units), searcher, glossary)
+
+    def _called(self, units: Sequence[Unit], language: str, searcher: tantivy.Searcher) -> list[Named]:
+        """What a query calls by name."""
+        words = names.words_of(units)
+        if not words or not self._proper:
+            return []
+        found = searcher.search(queries.called(words, self._proper, self._index.schema), _CALLED, False).hits
+        shown = (displayed(searcher.doc(address), self._index.concepts) for _, address in found)
+        return names.named(units, [(each["id"], each["title"]) for each in shown], language)
 
     def _suffices(self, plan: _Plan, found: int) -> bool:
         """Whether enough records surely have every word.
@@ -262,28 +264,7 @@ class Search:
 
     async def complete(self, beginning: str, language: str, most: int = 10) -> list[Completion]:
         """What may be meant by the beginning of a query: concepts, records by title, organisations."""
-        return await asyncio.to_thread(self._complete, beginning[:MAX_TEXT], language, most)
-
-    def _complete(self, beginning: str, language: str, most: int) -> list[Completion]:
-        typed = dict.fromkeys((beginning, restored(beginning, language)))
-        beginnings = [form for form in dict.fromkeys(map(folded_words, typed)) if len(form) >= _SHORTEST_BEGINNING]
-        concepts, searcher = self._index.concepts, self._index.searcher()
-        found = list[Completion]()
-        for each in beginnings:
-            fitting = islice(concepts.beginning_with(each, language), _TRIED)
-            there = (text for text, iris in fitting if any(self._is_known(iri, searcher) for iri in iris))
-            found += [Completion(text, "concept") for text in islice(there, _CONCEPTS)]
-        for each in beginnings:
-            query = queries.beginning_with(each, self._index.schema)
-            for _, address in searcher.search(query, 5 * most, False).hits:
-                display = displayed(searcher.doc(address), concepts)
-                if any(f" {each}" in f" {folded_words(title)}" for title in display["title"].values()):
-                    found.append(Completion(in_language(display["title"], language)[1], display["kind"]))
-        return list(dict.fromkeys(found))[:most]
-
-    def _is_known(self, iri: str, searcher: tantivy.Searcher) -> bool:
-        """Whether a record is about a concept."""
-        return bool(searcher.search(queries.about(iri, self._index.concepts, self._index.schema), 1, False).hits)
+        return await asyncio.to_thread(complete, self._index, beginning, language, most)
 
     # Facets
 
@@ -337,7 +318,21 @@ class Search:
         for score, address in result.hits[: plan.request.limit]:
             display = displayed(plan.searcher.doc(address), self._index.concepts)
             hit = self._hit(display, explainer, float(score) if plan.units else 0.0)
-            yield hit if hit.because or not plan.units else replace(hit, because=self._referred(plan, hit.id))
+            because = (*hit.because, *self._by_name(plan, hit))
+            yield replace(hit, because=because or (self._referred(plan, hit.id) if plan.units else ()))
+
+    def _by_name(self, plan: _Plan, hit: Hit) -> Iterator[Because]:
+        """What a hit refers to that the query calls by name, unless it says the name itself."""
+        schema, told = self._index.schema, {each.word for each in hit.because}
+        for each in plan.called:
+            said = [unit.surface for unit in plan.units[each.first : each.last]]
+            if told.issuperset(said):
+                continue
+            both = ("key", hit.id), ("mentions", each.iri)
+            terms = [tantivy.Query.term_query(schema, name, value, "basic") for name, value in both]
+            wanted = tantivy.Query.boolean_query([(tantivy.Occur.Must, term) for term in terms])
+            if plan.searcher.search(wanted, 1, False).hits:
+                yield Because("mention", " ".join(said), each.title)
 
     def _referred(self, plan: _Plan, iri: str) -> tuple[Because, ...]:
         """The words of a query that are codes of a record, or stand in the names of what it refers to.

@@ -217,3 +217,49 @@ def test_a_record_is_found_by_the_name_of_what_it_refers_to_and_says_so(library)
     """No text of it says *kamp*; the slug of its procurer does."""
     found = asking(library(titled("mill", "Een molen", procurer=["kamp-c"])), "Kamp Nergens")
     assert [(each.how, each.word, each.match) for each in found.hits[0].because] == [("mention", "Kamp", "kamp")]
+
+
+# What is called by name
+
+
+def organisation(slug: str, **titles: str) -> Draft:
+    return Draft("organisation", slug, {"title": titles, "role": ["procurer"], "source": TEXT["source"]})
+
+
+@pytest.fixture
+def hospitals(library) -> Search:
+    return library(
+        organisation("uza", nl="Universitair Ziekenhuis Antwerpen (UZA)", en="University Hospital Antwerp"),
+        titled("ovens", "Qwertz", procurer=["uza"]),
+        titled("elsewhere", "Qwertz", procurer=["kamp-c"]),
+    )
+
+
+@pytest.mark.parametrize("text", ["Universitair Ziekenhuis Antwerpen", "University Hospital Antwerp", "UZA"])
+def test_who_searches_a_buyer_by_any_of_its_names_finds_it_first_and_then_what_it_bought(hospitals: Search, text: str):
+    found = asking(hospitals, text)
+    assert [hit.slug for hit in found.hits[:2]] == ["uza", "ovens"]
+    assert found.exact == 2
+    said = [(each.how, each.match) for each in found.hits[1].because]
+    assert said == [("mention", "Universitair Ziekenhuis Antwerpen (UZA)")]
+
+
+def test_a_name_counts_as_words_that_a_record_surely_has(hospitals: Search, monkeypatch):
+    monkeypatch.setattr(ranking, "ENOUGH", 1)
+    assert slugs(asking(hospitals, "qwertz University Hospital Antwerp")) == ["ovens"]
+
+
+def test_what_a_record_says_itself_needs_no_name_of_what_it_refers_to(library):
+    found = asking(
+        library(
+            organisation("rws", nl="Rijkswaterstaat"), titled("locks", "Sluizen Rijkswaterstaat", procurer=["rws"])
+        ),
+        "Rijkswaterstaat",
+    )
+    assert {each.how for hit in found.hits for each in hit.because} == {"word"}
+
+
+def test_the_facets_count_what_is_found_by_name(hospitals: Search):
+    found = asking(hospitals, "University Hospital Antwerp", filters={"kind": ("pilot",)})
+    assert found.total == next(each.count for each in found.facets["kind"] if each.value == "pilot")
+    assert "ovens" in slugs(found)

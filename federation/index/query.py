@@ -15,7 +15,7 @@ import tantivy
 
 from federation.index import ranking
 from federation.index.concepts import Concepts, is_meaning
-from federation.index.documents import facet_field, stems_field
+from federation.index.documents import KIND_FACET, facet_field, stems_field
 from federation.index.forms import PART
 from federation.index.glossary import Way
 from federation.index.languages import analysed_as, folded_words, is_stop_word, words
@@ -71,6 +71,13 @@ def beginning_with(folded: str, schema: tantivy.Schema) -> tantivy.Query:
     clauses = [(tantivy.Occur.Must, tantivy.Query.term_query(schema, "exact", word, "freq")) for word in whole]
     clauses.append((tantivy.Occur.Must, tantivy.Query.regex_query(schema, "exact", f"{last}.*")))
     return tantivy.Query.boolean_query(clauses)
+
+
+def called(words: Iterable[str], kinds: Iterable[str], schema: tantivy.Schema) -> tantivy.Query:
+    """Records of some kinds that have any of some folded words; those that have most, and in their titles, first."""
+    either = [tantivy.Query.term_query(schema, "exact", word, "freq") for word in sorted(words)]
+    of_kind = tantivy.Query.const_score_query(_valued(KIND_FACET, list(kinds), schema), 0.0)
+    return tantivy.Query.boolean_query([(tantivy.Occur.Must, of_kind), (tantivy.Occur.Must, _some(either))])
 
 
 def about(iri: str, concepts: Concepts, schema: tantivy.Schema) -> tantivy.Query:
@@ -180,6 +187,8 @@ def _unit(unit: Unit, language: str, schema: tantivy.Schema, concepts: Concepts)
     for each in unit.linked:
         for role, weight in _roles(each.concept, concepts):
             choices.append(_boosted(schema, role, concepts.terms[each.concept], weight * each.weight))
+    # The record itself first, then those that refer to it.
+    choices += [_boosted(schema, name, iri, ranking.REFERS) for iri in unit.refers for name in ("key", "mentions")]
     added = [tantivy.Query.boost_query(_way(each, schema, "freq"), ranking.MEANING) for each in unit.ways]
     for iri in unit.meant:
         added += [_boosted(schema, role, concepts.terms[iri], weight) for role, weight in _roles(iri, concepts)]
@@ -214,6 +223,7 @@ def _any_of_all(units: Iterable[Unit], language: str, schema: tantivy.Schema, co
     while todo:
         unit = todo.pop()
         terms |= {(role, concepts.terms[iri]) for iri in unit.concepts for role, _ in _roles(iri, concepts)}
+        terms |= {("mentions", iri) for iri in unit.refers}
         more += [_way(each, schema, "basic") for each in unit.ways]
         fields = [{(name, text) for name, text, _ in _fields(word, language)} for word in unit.words]
         if len(fields) == 1:

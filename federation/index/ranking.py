@@ -20,6 +20,8 @@ MEANING: Final = 1.6
 """A record whose text has a word of a row of the lexicon."""
 NAME: Final = 1.3
 """What a word counts more that no code list and no lexicon knows."""
+REFERS: Final = 1.6
+"""What is called by name, and the records that refer to it."""
 BROADER: Final = 1.1
 """A record about something narrower than the concept of the query."""
 WITHIN: Final = 0.75

@@ -94,6 +94,8 @@ class Unit:
     """How texts say what it surely means, beside what code lists and lexicon know."""
     sole: bool = False
     """Whether nothing but terms says what it means, and no record has the word: else what they add comes behind."""
+    refers: tuple[str, ...] = ()
+    """The records that it calls by name, alone or with the units beside it."""
 
     @property
     def surface(self) -> str:

@@ -192,6 +192,8 @@ class Kind:
     """Names of the fields that say what a community is about; only where its records can be communities."""
     lexical: bool = False
     """Whether its records are words by which others are found, and never hits themselves."""
+    proper: bool = False
+    """Whether its records bear proper names, by which what refers to them is found too."""
 
     @cached_property
     def by_path(self) -> Mapping[str, Field]:

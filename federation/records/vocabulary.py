@@ -194,6 +194,7 @@ class _Reader:
             restricted=self.restricted(shape),
             scope=self.scope(shape, fields),
             lexical=graph.value(shape, PCN.lexical) is not None,
+            proper=graph.value(shape, PCN.properName) is not None,
         )
 
     def restricted(self, shape: rdflib.term.Node) -> tuple[Field, ...]:
