@@ -37,6 +37,8 @@ TEXTS: Final = {
     "number": "“{value}” is not a number from 0 to {most}. Write one in digits, or leave it out.",
     "community": "There is no community “{value}” on this node. Perhaps you mean: {near}.",
     "no-community": "There is no community “{value}” on this node. The page /communities lists those there are.",
+    "language": "“{value}” is no language of this node. Write one of: {near}.",
+    "twice": "“{value}” is given more than once. Give it once.",
     "open": "“{value}” is neither “true” nor “false”. Write open=true for open opportunities, or leave it out.",
 }
 """What may be wrong with a parameter, and what to do about it."""
@@ -181,6 +183,11 @@ async def read_strictly(request: web.Request) -> tuple[Asked, Request]:
     known = [*_OF_API, *request.app[SEARCH].facets]
     for name in (name for name in request.query if name not in known):
         faults.append(_fault(request, "parameter", name[:_SHOWN], value=name, near=_near(name, known)))
+    for name in (name for name in _OF_API if len(request.query.getall(name, ())) > 1):
+        faults.append(_fault(request, "twice", name, value=name))
+    locales = request.app[LOCALES]
+    if asked.by_hand and not locales.offered(asked.by_hand):
+        faults.append(_fault(request, "language", "lang", value=asked.by_hand, near=", ".join(locales.languages)))
     faults += asked.faults
     limit = _number(request, "limit", PAGE_SIZE, MAX_LIMIT, faults)
     offset = _number(request, "offset", 0, MAX_OFFSET, faults)

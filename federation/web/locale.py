@@ -79,12 +79,14 @@ class Locales:
 
     def choose(self, asked: str, accept_language: str) -> Language:
         """The language of a page, from ``lang=`` and the Accept-Language header."""
-        for tag in (asked, *_preferences(accept_language[:500]), self.default, "en"):
-            short = tag.lower().partition("-")[0]
-            short = _NEAR.get(short, short)
-            if short in self.languages:
-                return self.languages[short]
-        return next(iter(self.languages.values()))
+        tags = (asked, *_preferences(accept_language[:500]), self.default, "en")
+        found = (language for language in map(self.offered, tags) if language is not None)
+        return next(found, next(iter(self.languages.values())))
+
+    def offered(self, tag: str) -> Language | None:
+        """The language for a tag, be it one of a region (``nl-BE``) or of a near language (``nn``)."""
+        short = tag.lower().partition("-")[0]
+        return self.languages.get(_NEAR.get(short, short))
 
 
 def _load(tag: str) -> Language:

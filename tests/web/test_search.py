@@ -75,6 +75,26 @@ def test_an_offset_that_is_none_is_refused(site: Site, value: str):
     assert [error["field"] for error in answer.json["errors"]] == ["offset"]
 
 
+@pytest.mark.parametrize("tag", ["xx", "english", "n", "<b>"])
+def test_a_language_that_is_none_is_refused_with_those_there_are(site: Site, tag: str):
+    answer = site.get(f"/api/search?q=molen&lang={quote(tag)}")
+    assert answer.status == 400
+    (error,) = answer.json["errors"]
+    assert error["field"] == "lang"
+    assert "en, nl, fr" in error["remedy"]
+
+
+@pytest.mark.parametrize("tag", ["nl", "nl-BE", "NN", "", "no"])
+def test_a_language_of_a_region_or_a_near_one_is_one(site: Site, tag: str):
+    assert site.get(f"/api/search?q=molen&lang={tag}").status == 200
+
+
+def test_what_can_only_be_meant_once_is_refused_twice(site: Site):
+    answer = site.get("/api/search?q=molen&q=stoel&limit=1&limit=2&kind=pilot&kind=lesson")
+    assert answer.status == 400
+    assert [error["field"] for error in answer.json["errors"]] == ["q", "limit"]
+
+
 def test_every_fault_of_a_request_is_named_at_once(site: Site):
     errors = site.get("/api/search?limit=x&offset=y&nonsense=z").json["errors"]
     assert {error["field"] for error in errors} == {"limit", "offset", "nonsense"}
