@@ -17,15 +17,14 @@ from typing import Any, Final
 
 import tantivy
 
-from federation.index import names, ranking
+from federation.index import feedback, names, ranking
 from federation.index import query as queries
 from federation.index.completion import Completion, complete
-from federation.index.concepts import Concepts, is_meaning
-from federation.index.documents import NODE_FACET, ROLES, displayed, facet_field
+from federation.index.concepts import is_meaning
+from federation.index.documents import NODE_FACET, displayed, facet_field, named_in
 from federation.index.explanation import Because, Explainer
 from federation.index.facets import Facets, FacetValue, total
 from federation.index.glossary import Glossary
-from federation.index.languages import WORD
 from federation.index.marking import Segment
 from federation.index.names import Named
 from federation.index.query import Scope
@@ -170,13 +169,13 @@ class Search:
         index, glossary = self._index, self._index.glossary
         reading = Understanding(index.concepts, index.words, request.language, glossary=glossary, sure=strict)
         searcher, units = index.searcher(), reading.units(asked.text)
-        called = self._called(units, request.language, searcher)
+        called = self.called(units, request.language, searcher)
         units = names.referring(units, called)
         # Of a long query only what each unit surely means is looked for: several together look like nothing then.
         alike = [] if strict or length(units) > ranking.MANY else reading.names(units)
         return _Plan(request, asked, units, alike, called, strict and bool(units), searcher, glossary)
 
-    def _called(self, units: Sequence[Unit], language: str, searcher: tantivy.Searcher) -> list[Named]:
+    def called(self, units: Sequence[Unit], language: str, searcher: tantivy.Searcher) -> list[Named]:
         """What a query calls by name."""
         words = names.words_of(units)
         if not words or not self._proper:
@@ -255,7 +254,7 @@ class Search:
         if not found:
             return []
         one = displayed(searcher.doc(found[0][1]), concepts)
-        query = queries.like(one["tagged"], _named(one, concepts), one["title"], concepts, schema)
+        query = queries.like(one["tagged"], named_in(one, concepts), one["title"], concepts, schema)
         wanted = [(tantivy.Occur.Must, query), (tantivy.Occur.MustNot, key)]
         explainer = Explainer((), self._seen, language)
         hits = searcher.search(tantivy.Query.boolean_query(wanted), most, False).hits
@@ -309,9 +308,23 @@ class Search:
     # Hits
 
     def _ranked(self, plan: _Plan) -> tantivy.SearchResult:
-        request, order = plan.request, None if plan.units else "published"
-        most = max(request.limit, 1)
-        return plan.searcher.search(self._query(plan), most, True, order_by_field=order, offset=request.offset)
+        request, most, question = plan.request, max(plan.request.limit, 1), self._query(plan)
+        if plan.units:
+            return self.ranked(question, plan.searcher, most, request.offset)
+        return plan.searcher.search(question, most, True, order_by_field="published", offset=request.offset)
+
+    def ranked(
+        self, question: tantivy.Query, searcher: tantivy.Searcher, most: int, offset: int
+    ) -> tantivy.SearchResult:
+        """The records of a query, best first; those before others that are about what the first ones are."""
+        result = searcher.search(question, most, True, offset=offset)
+        if not 1 < total(result) <= ranking.FEEDBACK_UP_TO:
+            return result
+        there = not offset and most >= feedback.FIRST
+        hits = (result if there else searcher.search(question, feedback.FIRST, False)).hits[: feedback.FIRST]
+        index = self._index
+        again = feedback.widened(question, hits, searcher, index.schema, index.concepts)
+        return searcher.search(again, most, True, offset=offset)
 
     def _hits(self, plan: _Plan, result: tantivy.SearchResult) -> Iterator[Hit]:
         explainer = Explainer(plan.units, self._seen, plan.request.language, plan.names, plan.glossary)
@@ -368,15 +381,3 @@ class Search:
             because=explained.because,
             topics=tuple(iri for iri in display["tagged"] if iri in self._topics),
         )
-
-
-def _named(display: Mapping[str, Any], concepts: Concepts) -> list[str]:
-    """The concepts that the texts of a record name."""
-    texts = [(tag, text) for role in ROLES for tag, text in display[role].items()]
-    return list(
-        {
-            iri: None
-            for tag, text in texts
-            for iri in concepts.spotting.named(concepts.spotting.forms(WORD.findall(text), tag), tag)
-        }
-    )

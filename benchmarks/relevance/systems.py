@@ -11,10 +11,8 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Final
 
-import tantivy
-
+from federation.index import names, ranking
 from federation.index import query as queries
-from federation.index import ranking
 from federation.index.concepts import Concepts, is_meaning
 from federation.index.documents import displayed
 from federation.index.facets import total
@@ -63,24 +61,29 @@ def without_likeness(unit: Unit) -> Unit:
     return replace(_words(unit, lambda word: replace(word, near=())), linked=sure)
 
 
+def without_names(unit: Unit) -> Unit:
+    return replace(unit, refers=())
+
+
 def same_tokens(unit: Unit) -> Unit:
     """Words as typed, in whatever language they stand."""
     plain = _words(unit, lambda word: replace(word, stems=frozenset(), near=()))
-    return replace(plain, linked=(), inner=plain.inner if len(unit.words) > 1 else ())
+    return replace(plain, linked=(), refers=(), inner=plain.inner if len(unit.words) > 1 else ())
 
 
 def own_language(unit: Unit) -> Unit:
     """Stems in the searcher's language, and nothing else."""
     plain = _words(unit, lambda word: replace(word, folded=frozenset(), near=()))
-    return replace(plain, linked=(), inner=plain.inner if len(unit.words) > 1 else ())
+    return replace(plain, linked=(), refers=(), inner=plain.inner if len(unit.words) > 1 else ())
 
 
 def concepts_only(unit: Unit) -> Unit:
-    return replace(without_lexicon(unit), words=())
+    return replace(without_lexicon(unit), words=(), refers=())
 
 
 FULL: Final = "this search"
 WITHOUT_HIDDEN: Final = "without hidden labels"
+WITHOUT_FEEDBACK: Final = "without what the first hits are about"
 SYSTEMS: Final[Mapping[str, Change]] = {
     FULL: lambda unit: unit,
     "without concepts of the code lists": without_concepts,
@@ -90,15 +93,19 @@ SYSTEMS: Final[Mapping[str, Change]] = {
     WITHOUT_HIDDEN: lambda unit: unit,
     "without parts of compounds": without_compounds,
     "without look-alikes": without_likeness,
+    "without names of what is referred to": without_names,
+    WITHOUT_FEEDBACK: lambda unit: unit,
     "baseline: same words, all languages": same_tokens,
     "baseline: the query's language only": own_language,
     "baseline: concepts only": concepts_only,
 }
-_NAMES: Final = frozenset(
+_ALIKE: Final = frozenset(
     {
         FULL,
         WITHOUT_HIDDEN,
+        WITHOUT_FEEDBACK,
         "without parts of compounds",
+        "without names of what is referred to",
         "without the lexicon",
         "without the learned lexicon",
         "without concepts of the code lists",
@@ -121,7 +128,8 @@ class System:
     def __init__(self, index: TextIndex, name: str) -> None:
         self._index = index
         self._change = SYSTEMS[name]
-        self._names = name in _NAMES
+        self._alike = name in _ALIKE
+        self._feedback = name != WITHOUT_FEEDBACK and not name.startswith("baseline")
         self._search = Search(index, lambda _: {}, lambda: YEAR)
         self._read_by = _Seen(index.concepts.vocabulary) if name == WITHOUT_HIDDEN else index.concepts
 
@@ -129,23 +137,24 @@ class System:
         """Slugs and languages of the records found, best first, organisations left out."""
         asked = Asked.read(query)
         reading = Understanding(self._read_by, self._index.words, language)
-        units = reading.units(asked.text)
-        names = [_through(each, self._change) for each in reading.names(units)] if self._names else []
+        searcher, units = self._index.searcher(), reading.units(asked.text)
+        units = names.referring(units, self._search.called(units, language, searcher))
+        alike = [_through(each, self._change) for each in reading.names(units)] if self._alike else []
         changed = [_through(each, self._change) for each in units]
         changed = [each for each in changed if each.words or each.linked or each.inner]
         if not changed:
             return []
-        searcher = self._index.searcher()
         within, schema, concepts = queries.Within(), self._index.schema, self._index.concepts
-        sure = queries.build(changed, names, asked, within, language, schema, concepts, strict=True, scored=False)
+        sure = queries.build(changed, alike, asked, within, language, schema, concepts, strict=True, scored=False)
         strict = total(searcher.search(sure, 1, True)) >= ranking.ENOUGH
-        question = queries.build(changed, names, asked, within, language, schema, concepts, strict=strict)
+        question = queries.build(changed, alike, asked, within, language, schema, concepts, strict=strict)
         found: dict[str, tuple[str, ...]] = {}
-        for display in self._displays(searcher, self._search.lifted(question)):
+        lifted = self._search.lifted(question)
+        if self._feedback:
+            result = self._search.ranked(lifted, searcher, DEPTH, 0)
+        else:
+            result = searcher.search(lifted, DEPTH, False)
+        for display in (displayed(searcher.doc(address), concepts) for _, address in result.hits):
             if display["kind"] != "organisation":
                 found.setdefault(display["slug"], tuple(display["title"]))
         return list(found.items())
-
-    def _displays(self, searcher: tantivy.Searcher, question: tantivy.Query) -> list[dict[str, object]]:
-        hits = searcher.search(question, DEPTH, False).hits
-        return [displayed(searcher.doc(address), self._index.concepts) for _, address in hits]

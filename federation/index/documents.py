@@ -145,6 +145,14 @@ def displayed(found: tantivy.Document, concepts: Concepts) -> dict[str, Any]:
     return display
 
 
+def named_in(display: Mapping[str, Any], concepts: Concepts) -> list[str]:
+    """The concepts that the texts of a record name, as it is displayed."""
+    texts = [(tag, text) for role in ROLES for tag, text in display[role].items()]
+    spotting = concepts.spotting
+    found = (spotting.named(spotting.forms(WORD.findall(text), tag), tag) for tag, text in texts)
+    return list(dict.fromkeys(iri for named in found for iri in named))
+
+
 def _put_words(fields: dict[str, Any], texts: Mapping[str, Mapping[str, str]], concepts: Concepts) -> dict[str, None]:
     """Index the words of titles and texts, by language and as they are written; the concepts that they name."""
     named: dict[str, None] = {}

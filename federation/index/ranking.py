@@ -47,6 +47,10 @@ ALIKE_LABEL: Final = 0.59
 
 LIFTS: Final = (("results", "measured", 0.6), ("kind", "lesson", 0.3))
 """What is added to the score of a record with a value of a facet."""
+FEEDBACK: Final = 0.02
+"""What a concept of the first hits adds to another one, as a part of the best score, times how much it tells."""
+FEEDBACK_UP_TO: Final = 500
+"""Records found up to which they are ranked a second time, by what the first ones are about; with more it is dear."""
 RECENT: Final = (0.15, 0.1, 0.05)
 """What is added for this year, the last and the one before."""
 
