@@ -118,6 +118,8 @@ def build(
         least, every = ranking.needed(len(units)), [*units, *names]
         if scored:
             wanted = _some([_unit(unit, tag, schema, concepts) for unit in every], least)
+            has_all = _every([_any_of(_sure(unit), tag, schema, concepts) for unit in units])
+            clauses.append((tantivy.Occur.Should, tantivy.Query.const_score_query(has_all, ranking.EVERY)))
         elif least == 1:
             wanted = _any_of_all(every, tag, schema, concepts)
         else:

@@ -38,6 +38,8 @@ LEARNED: Final = 0.5
 """A concept that a word was learned to mean, times how probably."""
 FOREIGN: Final = 0.6
 """A concept that a word names in another language than the searcher's, where that one does not know it."""
+EVERY: Final = 9.0
+"""What is added where a record surely has every word or phrase of a query."""
 TIE: Final = 0.2
 """What the weaker matches of one word add to its strongest (disjunction max)."""
 ALIKE: Final = 0.55
