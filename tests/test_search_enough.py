@@ -71,6 +71,13 @@ def test_with_too_few_those_are_found_too_that_have_some_of_the_words(mills: Sea
     assert (slugs(found), found.exact) == (["also", "both", "one", "other"], 2)
 
 
+def test_a_record_with_every_word_comes_before_one_that_is_full_of_the_rarest(library):
+    often = titled("often", "Qwertz, qwertz, qwertz")
+    others = [titled(f"other-{at}", "Asdfgh") for at in range(30)]
+    search = library(often, titled("every", f"Een {'heel ' * 25}lange titel: qwertz en asdfgh"), *others)
+    assert asking(search, "qwertz asdfgh").hits[0].slug == "every"
+
+
 @pytest.mark.parametrize("enough", [1, 2])
 def test_the_same_is_found_whether_many_words_are_counted_first_or_ranked(library, monkeypatch, enough: int):
     monkeypatch.setattr(ranking, "ENOUGH", enough)
