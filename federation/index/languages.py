@@ -34,39 +34,89 @@ _ENDING = rf"(?:[’'](?:{_LETTER}|ll|re|ve)(?!{_LETTER}))?"
 WORD: Final = re.compile(rf"{_LETTER}+{_ENDING}")
 _LETTERS: Final = str.maketrans({"ø": "o", "æ": "a", "œ": "oe", "ß": "ss", "đ": "d", "ł": "l", "þ": "th", "ð": "d"})
 _STOP: Final = {
-    language: frozenset(words.split())
+    language: frozenset((*words.split(), *words.replace("'", "’").split()))
     for language, words in {
-        "en": "a an and are as at be been but by can do for from had has have how i in into is it its more no not of "
-        "on or our out so than that the their them then there these they this to was we were what when where which "
-        "who why will with without you your",
-        "nl": "aan af al als bij dan dat de der deze die dit door dus een en er ge geen haar had heb hebben heeft het "
-        "hij hoe hun ik in is je kan maar me meer met mijn na naar niet nog nu of om onder ons ook op over te tegen "
-        "toch toen tot u uit uw van veel voor waar was wat we wel welke wie wij worden wordt zal ze zei zelf zich zij "
-        "zijn zo zonder zou",
-        "fr": "à au aux avec ce ces cette comme d dans de des du elle en est et eux il ils j je l la le les leur leurs "
-        "lui m ma mais me même mes mon n ne nos notre nous on ont ou où par pas plus pour qu que quel quelle qui s sa "
-        "sans se ses si son sont sur t ta te tes ton tu un une vos votre vous y",
-        "de": "aber als am an auch auf aus bei bin bis bist da damit das dass dem den der des die dies diese dieser "
-        "dieses doch du durch ein eine einem einen einer eines er es für gegen hat haben hier ich ihr im in ist kann "
-        "kein keine man mehr mein mit nach nicht noch nur ob oder ohne sein sich sie sind so über um und uns unter "
-        "vom von vor war was wie wir wird werden wo zu zum zur",
-        "da": "af alle andet andre at "
-        "blev blive bliver da de dem den denne der deres det dette dig din dog du efter eller en end "
-        "er et for fra få får ham han har have hendes her hos hun hvad hvem hver hvis hvor hvordan i ikke ind ingen "
-        "ja jeg kan kunne man med mere mig min mod ned nej nogle nok nu når og også om op os over på på se sig sin "
-        "skal som så til uden ud under var ved vi vil være været",
-        "sv": "alla andra annat att av "
-        "blev bli blir de dem den denna deras dess det detta dig din du då där efter ej eller en er "
-        "ett från för ha hade han har hon hos hur i icke inga ingen inget inte jag kan kunde man med men mer mig min "
-        "mot mycket ni nu när någon något och om oss på samma sedan sig sin ska skall som så till under upp ut utan "
-        "vad var vara vem vi vid vilka vill är än åt över",
-        "nb": "alle andre annet at av "
-        "ble bli blir da de deg dem den denne der deres det dette di din du eller en enn er et ett "
-        "etter for fra før få får ha hadde han har hun hva hvem hver hvis hvor hvordan i ikke ingen inn ja jeg kan "
-        "kunne man med meg men mer min mot ned nei noe noen nok nå når og også om opp oss over på samme seg selv sin "
-        "skal som så til uten ut under var ved vi vil være vært",
+        "en": "a about above after against all also although always am an and another any anyone anything are as at "
+        "be because been before being below between both but by can can't cannot could couldn't did didn't do "
+        "does doesn't doing don't done down during each either else even ever every everyone everything few for "
+        "from had hadn't has hasn't have haven't having he her here hers herself him himself his how i if in "
+        "into is isn't it its itself let's many may me might more most much mustn't my myself neither never no "
+        "nor not nothing of often on only onto or other others ought our ours ourselves out per perhaps quite "
+        "rather same shall she should shouldn't since so some somebody someone something still such than that "
+        "that's the their theirs them themselves then there there's these they this though through thus to too "
+        "toward towards under until up upon us very via was wasn't we were weren't what when where whether "
+        "which while who whom whose why will with within without won't would wouldn't yet you your yours "
+        "yourself",
+        "nl": "aan af al alle alleen allemaal alles als altijd ander andere anders bent bij bijna binnen boven daar "
+        "daarna daarom daarvan dan dat de der deze dezelfde die dit doen doet door dus echter een eens eerst "
+        "elk elke en enige enkele er erg ergens ervan gaan gaat ge gedaan geen geweest geworden haar had hadden "
+        "heb hebben hebt heeft hem hen het hier hierbij hij hoe hoewel hun ieder iedere iedereen iemand iets ik "
+        "in indien is je jij jou jouw jullie kan kon konden kunnen laten maar me meer met mij mijn misschien "
+        "moest moesten moet moeten na naar niet nog nogal nooit nu of ofwel om omdat onder ons onze ooit ook op "
+        "over pas per reeds sinds soms steeds te tegen tijdens toch toen tot tussen u uit uw vaak van vanaf "
+        "vanuit veel via voor voordat waar waarbij waarin waarom waaronder waarvan wanneer waren was wat we wel "
+        "welk welke werd werden wie wij worden wordt zal ze zeer zei zelf zelfs zich ziet zij zijn zo zodat "
+        "zonder zou zouden zulke",
+        "fr": "afin ai aient ainsi ait alors après as au aucun aucune aura auront aussi autre autres autrui aux "
+        "avaient avait avant avec avez avoir avons ayant beaucoup car ce ceci cela celle celles celui certain "
+        "certaine certaines certains ces cet cette ceux chacun chaque chez comme comment contre d dans de delà "
+        "depuis derrière des devant devons devra devrait dois doit doivent donc dont du durant dès elle elles "
+        "en encore entre est et eu eux faut furent fut hors ici il ils j jamais je jusque l la laquelle le "
+        "lequel les lesquels leur leurs lors lorsque lui m ma mais malgré me mes moi mon même n ne ni non nos "
+        "notre nous nôtre on ont ou où par parce parfois pas pendant peu peut peuvent plus plusieurs plutôt "
+        "pour pourquoi pouvoir presque puis puisque qu quand quant que quel quelle quelles quelque quelques "
+        "quels qui quoi rien s sa sans se selon sera serait seront ses seulement si sinon soi soient soit "
+        "sommes son sont sous souvent suis sur t ta te tel telle telles tels tes toi ton toujours tous tout "
+        "toute toutes trop très tu un une vers voici voilà vont vos votre vous vu y à ça également étaient "
+        "était été êtes être",
+        "de": "aber alle allein allem allen aller alles als am an ander andere anderem anderen anderer anderes auch "
+        "auf aus bei bereits besonders bevor bin bis bist bloß da dabei dadurch dafür dagegen daher damit "
+        "danach dann daran darauf daraus darf darin darum darüber das dass davon davor dazu dein deine dem den "
+        "denn dennoch der deren derer des dessen die dies diese dieselbe dieser dieses dir doch dort du durch "
+        "durfte dürfen ebenfalls ebenso eher ein eine einem einen einer eines er es etwa etwas euch euer falls "
+        "fast für ganz gar gegen gern habe haben hat hatte hatten hier hinter hätte ich ihm ihn ihnen ihr ihre "
+        "ihrem ihren ihrer im immer in indem irgend ist jede jedem jeden jeder jedes jedoch jemand jene jener "
+        "jetzt kann kannst kein keine keinem keinen keiner konnte können könnte man manche manchmal mehr mein "
+        "meine meinem meiner meist mich mir mit mochte muss musste mussten möchte müssen nach nachdem neben "
+        "nein nicht nichts nie niemals noch nun nur ob obwohl oder oft ohne schon sehr sein seine seinem seinen "
+        "seiner seit seitdem selbst sich sie sind so sogar solche soll sollen sollte sollten sondern sonst "
+        "soweit sowie trotz um und uns unsere unserem unserer unter vielleicht vom von vor völlig wann war "
+        "warum was weil welche welchem welchen welcher welches wem wen wenn wer werde werden wessen wie wieso "
+        "wir wird wo worden worin wurde wurden während würde würden zu zum zur zwar zwischen über",
+        "da": "af aldrig alle allerede alt altid anden andet andre at bare begge blev blevet blive bliver burde bør "
+        "da de dem den denne dens der deres derfor desuden det dets dette dig din disse dog du efter eftersom "
+        "eller en end endda endnu enhver er et for foran fordi fra få får førend gennem går gør gøre ham han "
+        "har have hende hendes her hinanden hos hun hvad hvem hver hverken hvert hvilke hvilken hvilket hvis "
+        "hvor hvordan hvorfor hvornår i ikke imellem imens ind inden indtil ingen ingenting intet ja jeg jeres "
+        "jo kan kunne kunnet langs lige ligesom man med meget mellem mens mere mig min mod må måske ned nej "
+        "netop nogen nogensinde noget nogle nok nu når næsten ofte og også om omkring op os over overfor per på "
+        "samme samt se selv selve siden sig sin sine sit skal skulle snart som stadig stadigvæk så sådan thi "
+        "til trods ud uden under var ved vi vil vores vort vær være været",
+        "sv": "aldrig alla allt alltid allting alltså andra annan annars annat antingen att av bara bland blev bli "
+        "blir blivit borde båda både bör de dem den denna deras dess dessa dessutom desto det detsamma detta "
+        "dig din du där därför därmed då efter eftersom efteråt ej eller emellan en endast ens er era ert ett "
+        "fanns fast fick finns fortfarande från får fått för före förrän genom går ha hade han hans har henne "
+        "hennes hon honom hos hur huruvida i ibland icke inga ingen ingenting inget innan inom inte jag ju just "
+        "kan kanske knappast knappt kring kunde kunnat lika låta man med medan mellan men mer mig min mina mitt "
+        "mot mycket måste nej ni nog nu när nästan någon någonsin någonting något några och också ofta om "
+        "omkring oss på redan runt samma samt sedan sig sin sina sitt själv själva ska skall skulle snart som "
+        "somliga somt strax står sällan så sådan sådana sådant till tills trots tvungen under upp ut utan utom "
+        "vad var vara vare varför varit varje varken vars vart vem vems vi vid vilka vilken vilket vill väl vår "
+        "våra vårt än ännu är även ånyo åt över",
+        "nb": "aldri alle allerede alltid alltså alt andre annen annet at av bare begge ble bli blir blitt burde både "
+        "bør da de deg dem den denne dens der dere deres derfor dermed dessuten det dette di din dine disse "
+        "ditt du eller en enda eneste enhver enn ennå ens er et ett etter etterpå for foran forbi fordi fra få "
+        "får før gjennom gjør gjøre går ha hadde han hans har hatt henne hennes hun hva hvem hver hverken hvert "
+        "hvilke hvilken hvilket hvis hvor hvordan hvorfor i iblant ikke imellom imens ingen ingenting inn innen "
+        "intet ja jeg jo kan kanskje kunne kunnet langs like likevel man med meg mellom men mens mer min mine "
+        "mitt mot må måtte ned nei neppe nesten noe noen noensinde noensteds nok nå når ofte og også om omkring "
+        "opp oss over overfor per på rundt samme samt sannsynligvis seg selv selve siden sin sine sitt skal "
+        "slik slike snart som stadig straks så sånn til trass tvers uansett under unna ut uten utenfor var ved "
+        "verken vi vil vår våre vårt være vært",
     }.items()
 }
+"""Words that only hold others together; none that names something by itself. Not those for wanting, and for doing again:
+they say what a text is about."""
 
 
 class Word(NamedTuple):

@@ -31,7 +31,7 @@ from federation.records.kinds import Vocabulary
 from federation.records.vocabulary import vocabulary_files
 
 log = structlog.get_logger(__name__)
-LAYOUT: Final = 14
+LAYOUT: Final = 15
 """Rises when documents are built differently."""
 _WORDS: Final = "words.txt"
 
