@@ -115,8 +115,8 @@ _STOP: Final = {
         "verken vi vil vår våre vårt være vært",
     }.items()
 }
-"""Words that only hold others together; none that names something by itself. Not those for wanting, and for doing again:
-they say what a text is about."""
+"""Words that only hold others together; none that names something by itself, and none for wanting or doing again, which
+say what a text is about."""
 
 
 class Word(NamedTuple):
