@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
@@ -75,6 +75,8 @@ class Hit:
     because: tuple[Because, ...]
     topics: tuple[str, ...]
     """Concepts that say what the record is about."""
+    called: str = ""
+    """The title of what the query calls by name, where the record is that or refers to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,21 +333,17 @@ class Search:
         for score, address in result.hits[: plan.request.limit]:
             display = displayed(plan.searcher.doc(address), self._index.concepts)
             hit = self._hit(display, explainer, float(score) if plan.units else 0.0)
-            because = (*hit.because, *self._by_name(plan, hit))
-            yield replace(hit, because=because or (self._referred(plan, hit.id) if plan.units else ()))
+            called = [each for each in plan.called if each.iri == hit.id or self._refers(plan, hit.id, each.iri)]
+            because = (*hit.because, *_by_name(plan, hit, called)) or (
+                self._referred(plan, hit.id) if plan.units else ()
+            )
+            yield replace(hit, because=because, called=called[0].title if called else "")
 
-    def _by_name(self, plan: _Plan, hit: Hit) -> Iterator[Because]:
-        """What a hit refers to that the query calls by name, unless it says the name itself."""
-        schema, told = self._index.schema, {each.word for each in hit.because}
-        for each in plan.called:
-            said = [unit.surface for unit in plan.units[each.first : each.last]]
-            if told.issuperset(said):
-                continue
-            both = ("key", hit.id), ("mentions", each.iri)
-            terms = [tantivy.Query.term_query(schema, name, value, "basic") for name, value in both]
-            wanted = tantivy.Query.boolean_query([(tantivy.Occur.Must, term) for term in terms])
-            if plan.searcher.search(wanted, 1, False).hits:
-                yield Because("mention", " ".join(said), each.title)
+    def _refers(self, plan: _Plan, iri: str, other: str) -> bool:
+        both = ("key", iri), ("mentions", other)
+        terms = [tantivy.Query.term_query(self._index.schema, name, value, "basic") for name, value in both]
+        wanted = tantivy.Query.boolean_query([(tantivy.Occur.Must, term) for term in terms])
+        return bool(plan.searcher.search(wanted, 1, False).hits)
 
     def _referred(self, plan: _Plan, iri: str) -> tuple[Because, ...]:
         """The words of a query that are codes of a record, or stand in the names of what it refers to.
@@ -381,3 +379,12 @@ class Search:
             because=explained.because,
             topics=tuple(iri for iri in display["tagged"] if iri in self._topics),
         )
+
+
+def _by_name(plan: _Plan, hit: Hit, called: Iterable[Named]) -> Iterator[Because]:
+    """What a hit refers to that the query calls by name, unless it says the name itself."""
+    told = {each.word for each in hit.because}
+    for each in called:
+        said = [unit.surface for unit in plan.units[each.first : each.last]]
+        if not told.issuperset(said):
+            yield Because("mention", " ".join(said), each.title)

@@ -157,15 +157,16 @@ def _quick(asked: Asked, facets: Mapping[str, Sequence[FacetValue]], open_: int)
 
 
 def _is_mixed(asked: Asked, hits: Sequence[Hit]) -> bool:
-    """Whether somebody who looks for words finds some in their own language and some in others only."""
+    """Whether somebody who looks for words finds some in their own language, or by name, and some otherwise."""
     if not asked.text.strip() or asked.filters.get("language"):
         return False
-    return len({asked.language.tag in hit.languages for hit in hits}) > 1
+    return len(_groups(asked, hits)) > 1
 
 
 def _groups(asked: Asked, hits: Sequence[Hit]) -> list[tuple[str, list[Hit]]]:
-    """Hits in the reader's language and others, each as they are ranked."""
-    groups: dict[str, list[Hit]] = {"own": [], "other": []}
+    """What is called by name or refers to that, hits in the reader's language, and others, each as they are ranked."""
+    groups: dict[str, list[Hit]] = {"called": [], "own": [], "other": []}
     for hit in hits:
-        groups["own" if asked.language.tag in hit.languages else "other"].append(hit)
-    return list(groups.items())
+        own = "own" if asked.language.tag in hit.languages else "other"
+        groups["called" if hit.called else own].append(hit)
+    return [(name, some) for name, some in groups.items() if some]

@@ -226,6 +226,22 @@ async def test_records_in_the_readers_language_come_before_those_of_other_region
         assert titles
 
 
+async def test_what_is_called_by_name_stands_first_with_what_refers_to_it_in_whatever_language(start_node):
+    node = await start_node("flanders")
+    await node.publish(
+        Draft("organisation", "kth", {"title": {"sv": "Kungliga Tekniska högskolan"}, "role": ["procurer"]}),
+        pilot("stolar", title="Stolar", language="sv", procurer=["kth"]),
+        pilot("stoelen", title="Stoelen van Kungliga"),
+    )
+    await node.node.follower.catch_up()
+    shown = await page(node, "/search?q=Kungliga+Tekniska+h%C3%B6gskolan&lang=nl")
+    assert [each.text for each in shown.all("h3", class_="group")] == ["Kungliga Tekniska högskolan", "In uw taal"]
+    titles = [each.inside[0].text for each in shown.all("h4")]
+    assert titles == ["Kungliga Tekniska högskolan", "Stolar", "Stoelen van Kungliga"]
+    ranked = await page(node, "/search?q=Kungliga+Tekniska+h%C3%B6gskolan&lang=nl&order=rank")
+    assert not ranked.all("h3", class_="group")
+
+
 async def test_one_ranked_list_is_a_link_away_and_remembered(flanders):
     shown = await page(flanders, "/search?q=stoelen&lang=nl")
     (link,) = shown.one("p", class_="order").inside
