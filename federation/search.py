@@ -34,7 +34,7 @@ from federation.index.text import TextIndex
 
 MAX_LIMIT: Final = 100
 MAX_OFFSET: Final = 10_000
-_CALLED: Final = 10
+_CALLED: Final = 20
 """Records that are looked at for whether a query calls them by name."""
 
 
@@ -182,7 +182,7 @@ class Search:
         words = names.words_of(units)
         if not words or not self._proper:
             return []
-        found = searcher.search(queries.called(words, self._proper, self._index.schema), _CALLED, False).hits
+        found = searcher.search(queries.called(words, self._proper, searcher, self._index.schema), _CALLED, False).hits
         shown = (displayed(searcher.doc(address), self._index.concepts) for _, address in found)
         return names.named(units, [(each["id"], each["title"]) for each in shown], language)
 
@@ -330,20 +330,24 @@ class Search:
 
     def _hits(self, plan: _Plan, result: tantivy.SearchResult) -> Iterator[Hit]:
         explainer = Explainer(plan.units, self._seen, plan.request.language, plan.names, plan.glossary)
-        for score, address in result.hits[: plan.request.limit]:
-            display = displayed(plan.searcher.doc(address), self._index.concepts)
-            hit = self._hit(display, explainer, float(score) if plan.units else 0.0)
-            called = [each for each in plan.called if each.iri == hit.id or self._refers(plan, hit.id, each.iri)]
-            because = (*hit.because, *_by_name(plan, hit, called)) or (
-                self._referred(plan, hit.id) if plan.units else ()
-            )
+        hits = result.hits[: plan.request.limit]
+        shown = [displayed(plan.searcher.doc(address), self._index.concepts) for _, address in hits]
+        refer = [(each, self._referring_to(each.iri, shown, plan)) for each in plan.called]
+        for (score, address), display in zip(hits, shown, strict=True):
+            hit, place = self._hit(display, explainer, float(score) if plan.units else 0.0), _place(address)
+            called = [each for each, there in refer if each.iri == hit.id or place in there]
+            because = (*hit.because, *_by_name(plan, hit, called))
+            if plan.units and not because:
+                because = self._referred(plan, hit.id)
             yield replace(hit, because=because, called=called[0].title if called else "")
 
-    def _refers(self, plan: _Plan, iri: str, other: str) -> bool:
-        both = ("key", iri), ("mentions", other)
-        terms = [tantivy.Query.term_query(self._index.schema, name, value, "basic") for name, value in both]
-        wanted = tantivy.Query.boolean_query([(tantivy.Occur.Must, term) for term in terms])
-        return bool(plan.searcher.search(wanted, 1, False).hits)
+    def _referring_to(self, iri: str, shown: Sequence[Mapping[str, Any]], plan: _Plan) -> set[tuple[int, int]]:
+        """Where the hits lie in the index that refer to a record."""
+        schema, must, should = self._index.schema, tantivy.Occur.Must, tantivy.Occur.Should
+        keys = [(should, tantivy.Query.term_query(schema, "key", each["id"], "basic")) for each in shown]
+        refers = tantivy.Query.term_query(schema, "mentions", iri, "basic")
+        wanted = tantivy.Query.boolean_query([(must, refers), (must, tantivy.Query.boolean_query(keys))])
+        return {_place(address) for _, address in plan.searcher.search(wanted, len(keys) or 1, False).hits}
 
     def _referred(self, plan: _Plan, iri: str) -> tuple[Because, ...]:
         """The words of a query that are codes of a record, or stand in the names of what it refers to.
@@ -379,6 +383,10 @@ class Search:
             because=explained.because,
             topics=tuple(iri for iri in display["tagged"] if iri in self._topics),
         )
+
+
+def _place(address: tantivy.DocAddress) -> tuple[int, int]:
+    return address.segment_ord, address.doc
 
 
 def _by_name(plan: _Plan, hit: Hit, called: Iterable[Named]) -> Iterator[Because]:

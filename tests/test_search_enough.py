@@ -270,3 +270,23 @@ def test_the_facets_count_what_is_found_by_name(hospitals: Search):
     found = asking(hospitals, "University Hospital Antwerp", filters={"kind": ("pilot",)})
     assert found.total == next(each.count for each in found.facets["kind"] if each.value == "pilot")
     assert "ovens" in slugs(found)
+
+
+def test_a_name_that_others_repeat_is_still_that_of_who_bore_it_first(library):
+    often = [organisation(f"spam-{at}", nl="UZA uza uza") for at in range(10)]
+    search = library(
+        organisation("hosp", nl="Universitair Ziekenhuis Antwerpen (UZA)"),
+        titled("ovens", "Qwertz", procurer=["hosp"]),
+        *often,
+    )
+    assert "ovens" in slugs(asking(search, "UZA"))
+
+
+def test_who_is_called_by_name_is_counted_where_its_record_has_not_every_word(library, monkeypatch):
+    monkeypatch.setattr(ranking, "ENOUGH", 1)
+    search = library(
+        organisation("kth", nl="Kungliga Tekniska"), titled("stools", "Qwertz", procurer=["kth"]), titled("far", "Asdf")
+    )
+    found = asking(search, "Kungliga Tekniska")
+    counted = {each.value: each.count for each in found.facets["kind"]}
+    assert (found.total, counted) == (2, {"organisation": 1, "pilot": 1})

@@ -50,7 +50,7 @@ class Splitter:
         for end in firsts:
             rest = word[end:]
             for link in links:
-                if rest.startswith(link) and (last := rest[len(link) :]) in known:
+                if rest.startswith(link) and (last := rest[len(link) :]) in known and len(last) >= SHORTEST:
                     best = max(best, (min(end, len(last)), len(last), end))
         if best[0]:
             return word[: best[2]], word[-best[1] :]

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
 
-from federation.index.languages import ANALYSED, WORD, fold, is_stop_word
+from federation.index.languages import WORD, fold, is_stop_word
 from federation.index.reading import Unit
 from federation.records.kinds import in_language
 
@@ -19,6 +19,8 @@ _BESIDE: Final = re.compile(r"\(([^()]*)\)")
 _BETWEEN: Final = re.compile(r"[,/]")
 _FEW: Final = 2
 """Words of a name of which none is left out."""
+_MOST: Final = 5
+"""Names that are seen in one query, the longest first."""
 
 
 class Named(NamedTuple):
@@ -37,60 +39,81 @@ class _Said(NamedTuple):
     """Whether the word can be a name by itself: no word of any other kind."""
 
 
-def names_of(title: str) -> Iterator[tuple[str, ...]]:
+def names_of(title: str, *languages: str) -> Iterator[tuple[str, ...]]:
     """What a title says one is called, as folded words without stop words: *UZA* and *University Hospital Antwerp*.
 
-    What stands in brackets is a name where it is written as one, otherwise a description; and of capitals before
-    several words either is one.
+    Stop words are those of ``languages``: of the title's, and of the one in which somebody types. What stands in
+    brackets is a name where it is written as one, otherwise a description; and an acronym before several words is one
+    as well as they are.
     """
-    beside = (words for words in map(_telling, _BESIDE.findall(title)) if all(word[0].isupper() for word in words))
-    for words in (*map(_telling, _BETWEEN.split(_BESIDE.sub(" ", title))), *beside):
-        name = tuple(map(fold, words))
-        if name:
-            yield name
-        if len(words) > _FEW and words[0].isupper():
+    outside = _BETWEEN.split(_BESIDE.sub(" ", title))
+    inside = [each for each in _BESIDE.findall(title) if _is_written_as_name(WORD.findall(each), languages)]
+    for words in map(WORD.findall, (*outside, *inside)):
+        telling = [word for word in words if not _is_left_out(word, languages)]
+        if not telling or (len(telling) == 1 and len(words) > 1):
+            continue  # nothing, or one word that is not what it is called
+        name = tuple(dict.fromkeys(map(fold, telling)))
+        yield name
+        if len(name) > _FEW and _is_acronym(telling[0]) and not any(map(str.isupper, telling[1:])):
             yield from (name[:1], name[1:])
 
 
-def _telling(text: str) -> list[str]:
-    return [word for word in WORD.findall(text) if not _is_stop_word(word)]
+def _is_written_as_name(words: Sequence[str], languages: Iterable[str]) -> bool:
+    telling = [word for word in words if not _is_left_out(word, languages)]
+    if len(telling) == 1:
+        return any(map(str.isupper, telling[0][1:]))
+    return all(word[0].isupper() for word in telling)
 
 
-def _is_stop_word(word: str) -> bool:
-    """Whether a word says nothing in some language: names are typed on pages of any."""
-    return any(is_stop_word(word, tag) for tag in ANALYSED)
+def _is_acronym(word: str) -> bool:
+    return len(word) > 1 and word.isupper()
+
+
+def _is_left_out(word: str, languages: Iterable[str]) -> bool:
+    return not _is_acronym(word) and any(is_stop_word(word, each) for each in languages)
 
 
 def words_of(units: Sequence[Unit]) -> set[str]:
     """The folded words of a query that may stand in a name."""
-    return {form for each in _said(units) for form in each.folded}
+    return {form for each in _said(units, ()) for form in each.folded}
 
 
-def _said(units: Sequence[Unit]) -> list[_Said]:
+def _said(units: Sequence[Unit], languages: Iterable[str]) -> list[_Said]:
     return [
-        _Said(at, word.folded, unit.name or word.surface.isupper())
+        _Said(at, word.folded, unit.name or _is_acronym(word.surface))
         for at, unit in enumerate(units)
         for word in unit.words
-        if not _is_stop_word(word.surface)
+        if not _is_left_out(word.surface, languages)
     ]
 
 
 def named(units: Sequence[Unit], titles: Iterable[tuple[str, Mapping[str, str]]], language: str) -> list[Named]:
-    """Which of some records a query calls by name; ``titles`` gives the address and the titles of each."""
-    said = _said(units)
-    found = dict[Named, None]()
+    """Which of some records a query calls by name; ``titles`` gives the address and the titles of each.
+
+    Of one record each unit says one name at most. Whoever has many names is called by the longest.
+    """
+    found = list[Named]()
     for iri, by_language in titles:
         shown = in_language(by_language, language)[1]
-        for name in {name for title in by_language.values() for name in names_of(title)}:
-            found |= {Named(first, last, iri, shown): None for first, last in _standing(name, said)}
-    return sorted(found)
+        runs = {
+            run
+            for tag, title in by_language.items()
+            for name in names_of(title, tag, language)
+            for run in _standing(name, _said(units, (tag, language)))
+        }
+        taken = set[int]()
+        for first, last in sorted(runs, key=lambda run: (run[0] - run[1], run)):
+            if taken.isdisjoint(range(first, last)):
+                taken.update(range(first, last))
+                found.append(Named(first, last, iri, shown))
+    return sorted(found, key=lambda each: (each.first - each.last, each))[:_MOST]
 
 
 def _standing(name: tuple[str, ...], said: Sequence[_Said]) -> Iterator[tuple[int, int]]:
-    """The units that say a name, no more and no less."""
+    """The units that say a name, no more and no less; one by itself only where it can be a name."""
     for at in range(len(said) - len(name) + 1):
         run = said[at : at + len(name)]
-        if len(run) == 1 and not run[0].alone:
+        if run[0].unit == run[-1].unit and not all(each.alone for each in run):
             continue
         before, after = said[at - 1 : at], said[at + len(name) : at + len(name) + 1]
         whole = all(each.unit != run[0].unit for each in before) and all(each.unit != run[-1].unit for each in after)

@@ -6,6 +6,7 @@ like a word of the records; the strongest counts.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -73,11 +74,20 @@ def beginning_with(folded: str, schema: tantivy.Schema) -> tantivy.Query:
     return tantivy.Query.boolean_query(clauses)
 
 
-def called(words: Iterable[str], kinds: Iterable[str], schema: tantivy.Schema) -> tantivy.Query:
-    """Records of some kinds that have any of some folded words; those that have most, and in their titles, first."""
-    either = [tantivy.Query.term_query(schema, "exact", word, "freq") for word in sorted(words)]
-    of_kind = tantivy.Query.const_score_query(_valued(KIND_FACET, list(kinds), schema), 0.0)
-    return tantivy.Query.boolean_query([(tantivy.Occur.Must, of_kind), (tantivy.Occur.Must, _some(either))])
+def called(
+    words: Iterable[str], kinds: Iterable[str], searcher: tantivy.Searcher, schema: tantivy.Schema
+) -> tantivy.Query:
+    """Records of some kinds that have any of some folded words, those with the rarest first.
+
+    It does not count how often: whoever repeats a name would come before those who bear it.
+    """
+    clauses = [(tantivy.Occur.Must, tantivy.Query.const_score_query(_valued(KIND_FACET, list(kinds), schema), 0.0))]
+    either = []
+    for word in sorted(words):
+        term = tantivy.Query.term_query(schema, "exact", word, "basic")
+        rare = math.log(1 + searcher.num_docs / (1 + searcher.doc_freq("exact", word)))
+        either.append(tantivy.Query.const_score_query(term, rare))
+    return tantivy.Query.boolean_query([*clauses, (tantivy.Occur.Must, _some(either))])
 
 
 def about(iri: str, concepts: Concepts, schema: tantivy.Schema) -> tantivy.Query:
@@ -189,8 +199,9 @@ def _unit(unit: Unit, language: str, schema: tantivy.Schema, concepts: Concepts)
     for each in unit.linked:
         for role, weight in _roles(each.concept, concepts):
             choices.append(_boosted(schema, role, concepts.terms[each.concept], weight * each.weight))
-    # The record itself first, then those that refer to it.
-    choices += [_boosted(schema, name, iri, ranking.REFERS) for iri in unit.refers for name in ("key", "mentions")]
+    if unit.refers:
+        refers = [_boosted(schema, name, iri, ranking.REFERS) for name, iri in _called(unit)]
+        choices.append(tantivy.Query.disjunction_max_query(refers, 0.0))  # many of a name do not count more
     added = [tantivy.Query.boost_query(_way(each, schema, "freq"), ranking.MEANING) for each in unit.ways]
     for iri in unit.meant:
         added += [_boosted(schema, role, concepts.terms[iri], weight) for role, weight in _roles(iri, concepts)]
@@ -199,6 +210,11 @@ def _unit(unit: Unit, language: str, schema: tantivy.Schema, concepts: Concepts)
     choices += added
     query = tantivy.Query.disjunction_max_query(choices, ranking.TIE)
     return tantivy.Query.boost_query(query, ranking.NAME) if unit.name else query
+
+
+def _called(unit: Unit) -> list[tuple[str, str]]:
+    """Fields and values of what is called by name, and of the records that refer to it."""
+    return [(name, iri) for iri in unit.refers for name in ("key", "mentions")]
 
 
 def _sure(unit: Unit) -> Unit:
@@ -225,7 +241,7 @@ def _any_of_all(units: Iterable[Unit], language: str, schema: tantivy.Schema, co
     while todo:
         unit = todo.pop()
         terms |= {(role, concepts.terms[iri]) for iri in unit.concepts for role, _ in _roles(iri, concepts)}
-        terms |= {("mentions", iri) for iri in unit.refers}
+        terms |= set(_called(unit))
         more += [_way(each, schema, "basic") for each in unit.ways]
         fields = [{(name, text) for name, text, _ in _fields(word, language)} for word in unit.words]
         if len(fields) == 1:

@@ -16,27 +16,37 @@ KTH, UZA = "https://sweden.example/organisation/kth", "https://flanders.example/
 
 
 @pytest.mark.parametrize(
-    ("title", "names"),
+    ("title", "tag", "names"),
     [
-        ("Stad Gent", ["stad gent"]),
-        ("City of Ghent", ["city ghent"]),
-        ("University Hospital Antwerp (UZA)", ["university hospital antwerp", "uza"]),
-        ("SKI (Staten og Kommunernes Indkøbsservice)", ["ski", "staten kommunernes indkobsservice"]),
-        ("CLEAN (environmental cluster)", ["clean"]),
-        ("Scottish Government, Scottish Procurement", ["scottish government", "scottish procurement"]),
-        ("KTH Royal Institute of Technology", ["kth royal institute technology", "kth", "royal institute technology"]),
-        ("NHS Scotland", ["nhs scotland"]),
-        ("of the", []),
-        ("", []),
+        ("Stad Gent", "nl", ["stad gent"]),
+        ("City of Ghent", "en", ["city ghent"]),
+        ("University Hospital Antwerp (UZA)", "en", ["university hospital antwerp", "uza"]),
+        ("SKI (Staten og Kommunernes Indkøbsservice)", "da", ["ski", "staten kommunernes indkobsservice"]),
+        ("CLEAN (environmental cluster)", "en", ["clean"]),
+        ("Institute for Safety (Netherlands)", "en", ["institute safety"]),
+        ("Scottish Government, Scottish Procurement", "en", ["scottish government", "scottish procurement"]),
+        (
+            "KTH Royal Institute of Technology",
+            "en",
+            ["kth royal institute technology", "kth", "royal institute technology"],
+        ),
+        ("STAD SINT NIKLAAS", "nl", ["stad sint niklaas"]),
+        ("NHS Scotland", "en", ["nhs scotland"]),
+        ("VIA University College", "en", ["via university college", "via", "university college"]),
+        ("Via Lokalbane", "da", ["via lokalbane"]),
+        ("Van aankoper tot aankoper in de stad", "nl", ["aankoper stad"]),
+        ("The Shift", "en", []),
+        ("of the", "en", []),
+        ("", "en", []),
     ],
 )
-def test_a_title_says_one_or_more_names(title: str, names: list[str]):
-    assert [" ".join(each) for each in names_of(title)] == names
+def test_a_title_says_one_or_more_names(title: str, tag: str, names: list[str]):
+    assert [" ".join(each) for each in names_of(title, tag)] == names
 
 
 @given(st.text(max_size=60))
 def test_any_title_has_names_of_words_or_none(title: str):
-    assert all(each and all(each) for each in names_of(title))
+    assert all(each and all(each) for each in names_of(title, "en", "nl"))
 
 
 @pytest.fixture
@@ -79,6 +89,22 @@ def test_a_word_that_means_something_is_no_name_by_itself_unless_it_is_written_a
     titles = [("https://denmark.example/organisation/clean", {"en": "CLEAN (environmental cluster)"})]
     assert named(reading("clean", "en"), titles, "en") == []
     assert [each.title for each in named(reading("CLEAN", "en"), titles, "en")] == ["CLEAN (environmental cluster)"]
+
+
+@pytest.mark.parametrize(("text", "called"), [("circulaire economie", 0), ("CIRCULAIRE ECONOMIE", 1)])
+def test_words_that_together_mean_something_are_a_name_only_where_they_are_written_as_one(reading, text, called):
+    titles = [("https://peer.example/organisation/x", {"nl": "Circulaire economie"})]
+    assert len(named(reading(text), titles, "nl")) == called
+
+
+def test_of_many_names_the_longest_counts_and_few_are_seen_in_a_query(reading):
+    text = "qwertz asdfgh zxcvbn poiuyt"
+    words = text.split()
+    runs = [" ".join(words[at:to]) for at in range(4) for to in range(at + 1, 5)]
+    titles = [(f"https://peer.example/organisation/{at}", {"nl": ", ".join(runs)}) for at in range(20)]
+    found = named(reading(text), titles, "nl")
+    assert {(each.first, each.last) for each in found} == {(0, 4)}
+    assert len(found) == 5
 
 
 def test_the_units_of_a_name_refer_to_what_bears_it(reading):
