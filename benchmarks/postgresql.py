@@ -41,7 +41,7 @@ _SESSION: Final = (
 
 @asynccontextmanager
 async def server(folder: Path) -> AsyncIterator[asyncpg.Connection]:
-    """A connection to a PostgreSQL of its own, with the settings it comes with."""
+    """A connection to a PostgreSQL of its own: as it comes, but that it does not wait for the disk."""
     started = await asyncio.to_thread(Server, folder)
     try:
         connection = await asyncpg.connect(started.database().replace("+asyncpg", ""))

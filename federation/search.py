@@ -310,7 +310,10 @@ class Search:
     # Hits
 
     def _ranked(self, plan: _Plan) -> tantivy.SearchResult:
-        request, most, question = plan.request, max(plan.request.limit, 1), self._query(plan)
+        request, most = plan.request, max(plan.request.limit, 1)
+        if not request.limit:  # only counted: no order is seen
+            return plan.searcher.search(self._query(plan, scored=False), most, True)
+        question = self._query(plan)
         if plan.units:
             return self.ranked(question, plan.searcher, most, request.offset)
         return plan.searcher.search(question, most, True, order_by_field="published", offset=request.offset)
@@ -332,7 +335,7 @@ class Search:
         explainer = Explainer(plan.units, self._seen, plan.request.language, plan.names, plan.glossary)
         hits = result.hits[: plan.request.limit]
         shown = [displayed(plan.searcher.doc(address), self._index.concepts) for _, address in hits]
-        refer = [(each, self._referring_to(each.iri, shown, plan)) for each in plan.called]
+        refer = [(each, self._referring_to(each.iri, shown, plan)) for each in plan.called if shown]
         for (score, address), display in zip(hits, shown, strict=True):
             hit, place = self._hit(display, explainer, float(score) if plan.units else 0.0), _place(address)
             called = [each for each, there in refer if each.iri == hit.id or place in there]
@@ -347,7 +350,7 @@ class Search:
         keys = [(should, tantivy.Query.term_query(schema, "key", each["id"], "basic")) for each in shown]
         refers = tantivy.Query.term_query(schema, "mentions", iri, "basic")
         wanted = tantivy.Query.boolean_query([(must, refers), (must, tantivy.Query.boolean_query(keys))])
-        return {_place(address) for _, address in plan.searcher.search(wanted, len(keys) or 1, False).hits}
+        return {_place(address) for _, address in plan.searcher.search(wanted, len(keys), False).hits}
 
     def _referred(self, plan: _Plan, iri: str) -> tuple[Because, ...]:
         """The words of a query that are codes of a record, or stand in the names of what it refers to.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import date
 from pathlib import Path
 
@@ -11,10 +10,10 @@ import pytest
 from federation.index import facets, ranking
 from federation.index.documents import OPEN_QUESTION
 from federation.records.draft import Draft
-from federation.search import Found, Request, Search
+from federation.search import Found, Search
 from federation.workers import Tools
 from tests.conftest import pilot
-from tests.index.corpus import index_of
+from tests.index.corpus import asking, index_of, search_of
 
 TEXT = {"abstract": {"nl": "Gewoon een tekst."}, "source": "https://example.org/source"}
 
@@ -22,13 +21,9 @@ TEXT = {"abstract": {"nl": "Gewoon een tekst."}, "source": "https://example.org/
 @pytest.fixture
 def library(tools: Tools, tmp_path: Path):
     def make(*drafts: Draft) -> Search:
-        return Search(index_of(tmp_path / "index", {"flanders": list(drafts)}, tools), lambda node: {"en": node})
+        return search_of(tmp_path / "index", drafts, tools)
 
     return make
-
-
-def asking(search: Search, text: str = "", **wanted) -> Found:
-    return asyncio.run(search.search(Request(text, "nl", **wanted)))
 
 
 def slugs(found: Found) -> list[str]:
@@ -273,7 +268,7 @@ def test_the_facets_count_what_is_found_by_name(hospitals: Search):
 
 
 def test_a_name_that_others_repeat_is_still_that_of_who_bore_it_first(library):
-    often = [organisation(f"spam-{at}", nl="UZA uza uza") for at in range(10)]
+    often = [organisation(f"a-spam-{at}", nl="UZA uza uza") for at in range(30)]
     search = library(
         organisation("hosp", nl="Universitair Ziekenhuis Antwerpen (UZA)"),
         titled("ovens", "Qwertz", procurer=["hosp"]),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,10 +9,10 @@ import pytest
 
 from federation.index import ranking
 from federation.records.draft import Draft
-from federation.search import Found, Request, Search
+from federation.search import Found, Search
 from federation.workers import Tools
 from tests.conftest import pilot
-from tests.index.corpus import index_of
+from tests.index.corpus import asking, search_of
 
 Library = Callable[..., Search]
 
@@ -21,17 +20,13 @@ Library = Callable[..., Search]
 @pytest.fixture
 def library(tools: Tools, tmp_path: Path) -> Library:
     def make(*drafts: Draft) -> Search:
-        return Search(index_of(tmp_path / "index", {"flanders": list(drafts)}, tools), lambda node: {"en": node})
+        return search_of(tmp_path / "index", drafts, tools)
 
     return make
 
 
 def titled(slug: str, title: str, *sectors: str) -> Draft:
     return pilot(slug, title=title, abstract=None, strategy=["R8"], sector=list(sectors))
-
-
-def asking(search: Search, text: str, **wanted) -> Found:
-    return asyncio.run(search.search(Request(text, "nl", **wanted)))
 
 
 @pytest.fixture

@@ -90,23 +90,23 @@ def _said(units: Sequence[Unit], languages: Iterable[str]) -> list[_Said]:
 def named(units: Sequence[Unit], titles: Iterable[tuple[str, Mapping[str, str]]], language: str) -> list[Named]:
     """Which of some records a query calls by name; ``titles`` gives the address and the titles of each.
 
-    Of one record each unit says one name at most. Whoever has many names is called by the longest.
+    Of one record each unit says one name at most. Whoever has many names is called by the longest, and of equal names
+    those count that come first among the titles.
     """
-    found = list[Named]()
+    found, said = list[Named](), dict[str, list[_Said]]()
     for iri, by_language in titles:
         shown = in_language(by_language, language)[1]
-        runs = {
-            run
-            for tag, title in by_language.items()
-            for name in names_of(title, tag, language)
-            for run in _standing(name, _said(units, (tag, language)))
-        }
+        runs = set[tuple[int, int]]()
+        for tag, title in by_language.items():
+            if tag not in said:
+                said[tag] = _said(units, (tag, language))
+            runs.update(run for name in names_of(title, tag, language) for run in _standing(name, said[tag]))
         taken = set[int]()
         for first, last in sorted(runs, key=lambda run: (run[0] - run[1], run)):
             if taken.isdisjoint(range(first, last)):
                 taken.update(range(first, last))
                 found.append(Named(first, last, iri, shown))
-    return sorted(found, key=lambda each: (each.first - each.last, each))[:_MOST]
+    return sorted(found, key=lambda each: each.first - each.last)[:_MOST]
 
 
 def _standing(name: tuple[str, ...], said: Sequence[_Said]) -> Iterator[tuple[int, int]]:

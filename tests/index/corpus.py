@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from federation.index.documents import Source, batch, document
 from federation.index.text import TextIndex
 from federation.log.times import timestamp
 from federation.records.draft import Draft
 from federation.records.values import Naming
+from federation.search import Found, Request, Search
 from federation.tasks import Previous, prepare
 from federation.workers import Tools
 from tests.conftest import LICENCE
@@ -43,3 +46,13 @@ def index_of(folder: Path, drafts: Mapping[str, Sequence[Draft]], tools: Tools) 
     index.add(batch(document(each, tools.concepts) for each in found))
     index.commit({f"did:web:{node}.example": len(each) for node, each in drafts.items()})
     return index
+
+
+def search_of(folder: Path, drafts: Sequence[Draft], tools: Tools) -> Search:
+    """A search over drafts of one node, whose name is its region's."""
+    return Search(index_of(folder, {OWN: drafts}, tools), lambda node: {"en": node})
+
+
+def asking(search: Search, text: str = "", **wanted: Any) -> Found:
+    """What a Dutch searcher is answered."""
+    return asyncio.run(search.search(Request(text, "nl", **wanted)))
