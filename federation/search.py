@@ -310,11 +310,9 @@ class Search:
     # Hits
 
     def _ranked(self, plan: _Plan) -> tantivy.SearchResult:
-        request, most = plan.request, max(plan.request.limit, 1)
-        if not request.limit:  # only counted: no order is seen
-            return plan.searcher.search(self._query(plan, scored=False), most, True)
-        question = self._query(plan)
-        if plan.units:
+        request, most, seen = plan.request, max(plan.request.limit, 1), plan.request.limit > 0
+        question = self._query(plan, scored=seen)
+        if plan.units and seen:
             return self.ranked(question, plan.searcher, most, request.offset)
         return plan.searcher.search(question, most, True, order_by_field="published", offset=request.offset)
 
