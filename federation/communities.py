@@ -15,6 +15,7 @@ from typing import Final
 
 from federation.errors import Fault, InvalidRequest
 from federation.index.documents import OPEN_QUESTION
+from federation.index.hits import Hit
 from federation.index.query import Scope
 from federation.log.effects import ENDINGS
 from federation.records import derived
@@ -22,7 +23,7 @@ from federation.records.canonical import PC, Literal, nodes_of
 from federation.records.kinds import Kind, Vocabulary
 from federation.records.record import SLUG, Record, assemble
 from federation.records.values import nearest
-from federation.search import MAX_LIMIT, Hit, Request, Search
+from federation.search import MAX_LIMIT, Request, Search
 from federation.store.rows import StoredEntry
 from federation.store.store import Store
 

@@ -17,11 +17,12 @@ from hypothesis import strategies as st
 
 from federation import node as nodes
 from federation.errors import StorageFailed, Unavailable
+from federation.index.hits import Hit
 from federation.index.lexicon import BASE
 from federation.index.marking import Segment, marked_html, plain_text
 from federation.records.draft import Draft
 from federation.records.kinds import LANGUAGES
-from federation.search import Found, Hit, Request, Search
+from federation.search import Found, Request, Search
 from federation.workers import Tools
 from tests.conftest import pilot
 from tests.index.corpus import index_of

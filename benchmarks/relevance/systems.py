@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Final
 
-from federation.index import names, ranking
+from federation.index import feedback, names, ranking
 from federation.index import query as queries
 from federation.index.concepts import Concepts, is_meaning
 from federation.index.documents import displayed
@@ -19,7 +19,6 @@ from federation.index.facets import total
 from federation.index.hidden import HiddenLabels
 from federation.index.reading import Asked, QueryWord, Understanding, Unit
 from federation.index.text import TextIndex
-from federation.search import Search
 
 Change = Callable[[Unit], Unit]
 DEPTH: Final = 60
@@ -130,7 +129,6 @@ class System:
         self._change = SYSTEMS[name]
         self._alike = name in _ALIKE
         self._feedback = name != WITHOUT_FEEDBACK and not name.startswith("baseline")
-        self._search = Search(index, lambda _: {}, lambda: YEAR)
         self._read_by = _Seen(index.concepts.vocabulary) if name == WITHOUT_HIDDEN else index.concepts
 
     def ranking(self, query: str, language: str) -> list[tuple[str, tuple[str, ...]]]:
@@ -138,7 +136,8 @@ class System:
         asked = Asked.read(query)
         reading = Understanding(self._read_by, self._index.words, language)
         searcher, units = self._index.searcher(), reading.units(asked.text)
-        units = names.referring(units, self._search.called(units, language, searcher))
+        bearers = names.bearers(units, self._index, searcher)
+        units = names.referring(units, names.named(units, bearers.titles, language))
         alike = [_through(each, self._change) for each in reading.names(units)] if self._alike else []
         changed = [_through(each, self._change) for each in units]
         changed = [each for each in changed if each.words or each.linked or each.inner]
@@ -149,9 +148,9 @@ class System:
         strict = total(searcher.search(sure, 1, True)) >= ranking.ENOUGH
         question = queries.build(changed, alike, asked, within, language, schema, concepts, strict=strict)
         found: dict[str, tuple[str, ...]] = {}
-        lifted = self._search.lifted(question)
+        lifted = queries.lifted(question, YEAR, schema)
         if self._feedback:
-            result = self._search.ranked(lifted, searcher, DEPTH, 0)
+            result = feedback.ranked(lifted, searcher, self._index, most=DEPTH)
         else:
             result = searcher.search(lifted, DEPTH, False)
         for display in (displayed(searcher.doc(address), concepts) for _, address in result.hits):

@@ -16,6 +16,8 @@ import tantivy
 from federation.index import ranking
 from federation.index.concepts import Concepts
 from federation.index.documents import displayed, named_in
+from federation.index.facets import total
+from federation.index.text import TextIndex
 
 FIRST: Final = 3
 """Hits that are taken for good ones."""
@@ -26,7 +28,20 @@ _COMMON: Final = 0.3
 _ROLES: Final = ("tagged", "named")
 
 
-def widened(
+def ranked(
+    question: tantivy.Query, searcher: tantivy.Searcher, index: TextIndex, *, most: int, offset: int = 0
+) -> tantivy.SearchResult:
+    """The records of a query, best first; those before others that are about what the first ones are."""
+    result = searcher.search(question, most, True, offset=offset)
+    if not 1 < total(result) <= ranking.FEEDBACK_UP_TO:
+        return result
+    there = not offset and most >= FIRST
+    hits = (result if there else searcher.search(question, FIRST, False)).hits[:FIRST]
+    again = _widened(question, hits, searcher, index.schema, index.concepts)
+    return searcher.search(again, most, True, offset=offset)
+
+
+def _widened(
     question: tantivy.Query,
     hits: Sequence[tuple[float, tantivy.DocAddress]],
     searcher: tantivy.Searcher,

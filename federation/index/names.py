@@ -11,14 +11,21 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
 
+import tantivy
+
+from federation.index import query as queries
+from federation.index.documents import displayed
 from federation.index.languages import WORD, fold, is_stop_word
 from federation.index.reading import Unit
+from federation.index.text import TextIndex
 from federation.records.kinds import in_language
 
 _BESIDE: Final = re.compile(r"\(([^()]*)\)")
 _BETWEEN: Final = re.compile(r"[,/]")
 _FEW: Final = 2
 """Words of a name of which none is left out."""
+_LOOKED_AT: Final = 20
+"""Records that are looked at for whether a query calls them by name."""
 _MOST: Final = 5
 """Names that are seen in one query, the longest first."""
 
@@ -73,9 +80,31 @@ def _is_left_out(word: str, languages: Iterable[str]) -> bool:
     return not _is_acronym(word) and any(is_stop_word(word, each) for each in languages)
 
 
-def words_of(units: Sequence[Unit]) -> set[str]:
+class Bearers(NamedTuple):
+    """Who may be called by name in a query: its words, and addresses with titles by language."""
+
+    words: frozenset[str]
+    titles: Sequence[tuple[str, Mapping[str, str]]] = ()
+
+
+def words_of(units: Sequence[Unit]) -> frozenset[str]:
     """The folded words of a query that may stand in a name."""
-    return {form for each in _said(units, ()) for form in each.folded}
+    return frozenset(form for each in _said(units, ()) for form in each.folded)
+
+
+def bearers(
+    units: Sequence[Unit], index: TextIndex, searcher: tantivy.Searcher, before: Bearers | None = None
+) -> Bearers:
+    """Those of which a name may stand in a query; ``before`` where the same words may have been asked for already."""
+    words = words_of(units)
+    if before is not None and before.words == words:
+        return before
+    kinds = [kind.name for kind in index.concepts.vocabulary.searched if kind.proper]
+    if not words or not kinds:
+        return Bearers(words)
+    found = searcher.search(queries.called(words, kinds, searcher, index.schema), _LOOKED_AT, False).hits
+    shown = (displayed(searcher.doc(address), index.concepts) for _, address in found)
+    return Bearers(words, [(each["id"], each["title"]) for each in shown])
 
 
 def _said(units: Sequence[Unit], languages: Iterable[str]) -> list[_Said]:

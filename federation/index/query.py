@@ -145,6 +145,16 @@ def build(
     return tantivy.Query.boolean_query(clauses) if clauses else tantivy.Query.all_query()
 
 
+def lifted(query: tantivy.Query, year: int, schema: tantivy.Schema) -> tantivy.Query:
+    """The same records, those with measured results, lessons learned and the last years a little higher."""
+    clauses = [(tantivy.Occur.Must, query)]
+    recent = (("year", str(year - ago), lift) for ago, lift in enumerate(ranking.RECENT))
+    for name, value, lift in (*ranking.LIFTS, *recent):
+        term = tantivy.Query.term_query(schema, facet_field(name), value, "basic")
+        clauses.append((tantivy.Occur.Should, tantivy.Query.const_score_query(term, lift)))
+    return tantivy.Query.boolean_query(clauses)
+
+
 def _valued(name: str, values: Sequence[str], schema: tantivy.Schema) -> tantivy.Query:
     return _some([tantivy.Query.term_query(schema, facet_field(name), value, "basic") for value in values])
 

@@ -12,10 +12,10 @@ from aiohttp import web
 
 from federation.communities import EVENTS, EVERYTHING, LESSONS, Community, Filters
 from federation.errors import NotFound
+from federation.index.hits import Hit
 from federation.index.marking import plain_text
 from federation.records.canonical import PC
 from federation.records.kinds import Texts, Vocabulary, in_language
-from federation.search import Hit
 from federation.web import asked, notices, pages, records, search, standing
 from federation.web.keys import CLOCK, CONFIG, SEARCH, STORE, WORKERS
 from federation.web.locale import Language

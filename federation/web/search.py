@@ -11,9 +11,10 @@ import orjson
 from aiohttp import web
 
 from federation.index.facets import FacetValue
+from federation.index.hits import Hit
 from federation.index.marking import marked_html, plain_text
 from federation.records.kinds import Vocabulary, in_language
-from federation.search import MAX_OFFSET, Found, Hit, Request
+from federation.search import MAX_OFFSET, Found, Request
 from federation.web import asked as parameters
 from federation.web import notices, pages, standing
 from federation.web.asked import PAGE_SIZE, Asked

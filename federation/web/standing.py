@@ -10,13 +10,14 @@ from datetime import date
 from decimal import Decimal
 from typing import Final
 
+from federation.index.hits import Hit
 from federation.log.effects import ENDINGS
 from federation.records import derived, figures
 from federation.records.canonical import nodes_of
 from federation.records.derived import Standing
 from federation.records.kinds import Vocabulary
 from federation.records.record import Record, assemble
-from federation.search import Hit, Search
+from federation.search import Search
 from federation.store.rows import StoredEntry
 from federation.store.store import Store
 from federation.web.locale import Language
