@@ -22,9 +22,10 @@ from federation.index.facets import Facets, FacetValue, total
 from federation.index.hits import Hit, Hits, Scored, Understood
 from federation.index.names import Bearers
 from federation.index.query import Scope
-from federation.index.reading import Asked, Understanding, Unit, corrected, length
+from federation.index.reading import Asked, Understanding, corrected
 from federation.index.seen import SeenWords
 from federation.index.text import TextIndex
+from federation.index.units import Unit, length
 
 MAX_LIMIT: Final = 100
 MAX_OFFSET: Final = 10_000

@@ -17,8 +17,9 @@ from federation.index.concepts import Concepts, is_meaning
 from federation.index.documents import displayed
 from federation.index.facets import total
 from federation.index.hidden import HiddenLabels
-from federation.index.reading import Asked, QueryWord, Understanding, Unit
+from federation.index.reading import Asked, Understanding
 from federation.index.text import TextIndex
+from federation.index.units import QueryWord, Unit
 
 Change = Callable[[Unit], Unit]
 DEPTH: Final = 60

@@ -8,16 +8,18 @@ lists know.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from functools import cached_property
+from itertools import compress
 from typing import Final
 
 from federation.index.forms import Spotted
 from federation.index.grams import Alike, best_of
 from federation.index.hidden import HiddenLabels
 from federation.index.labels import Label, Labels, spellings
-from federation.index.languages import ANALYSED, UNKNOWN, WORD, Word, analysed_as
+from federation.index.languages import ANALYSED, UNKNOWN, WORD, Word, analysed_as, stop_stems, words
 from federation.index.lexicon import BASE, learned_meanings, load_hidden, load_lexicon, load_refused
+from federation.index.phrases import Phrases
 from federation.index.spotting import Spotting
 from federation.records.kinds import Vocabulary, in_language
 
@@ -34,6 +36,7 @@ class Concepts:
         if spotting is not None:
             self.spotting = spotting
         self._looking_alike: dict[str, tuple[Alike, Mapping[str, tuple[str, ...]]]] = {}
+        self._spoken: dict[str, Phrases] = {}
         self._told: dict[str, Mapping[str, tuple[tuple[str, float], ...]]] = {}
         self._making = threading.Lock()
         self._above: dict[str, frozenset[str]] = {}
@@ -110,6 +113,7 @@ class Concepts:
         for rules in {analysed_as(each) for each in languages}:
             self._telling(rules)
             self._alike(rules)
+            self._phrases(rules)
 
     def spot(self, query: Sequence[Word], language: str) -> Iterator[Spotted]:
         """The concepts that a query names in its own language, the longest first at each word; they may overlap.
@@ -190,13 +194,16 @@ class Concepts:
         return learned_meanings(self.vocabulary.folder, self.numbers, self.named_by)
 
     def _alike(self, rules: str) -> tuple[Alike, Mapping[str, tuple[str, ...]]]:
-        """The labels of a language as folded text, to be asked for those that look like one, and their concepts."""
+        """The labels of a language as folded text without stop words (*d'occasion*), to be asked for those that look
+        like one, and their concepts.
+        """
         with self._making:
             if rules not in self._looking_alike:
                 texts: dict[str, dict[str, None]] = {}
                 for each in self.labels:
                     if each.language == rules and not each.general:
-                        texts.setdefault(" ".join(each.folded), {})[each.concept] = None
+                        telling = " ".join(compress(each.folded, each.telling))
+                        texts.setdefault(telling, {})[each.concept] = None
                 self._looking_alike[rules] = Alike(texts), {text: tuple(iris) for text, iris in texts.items()}
             return self._looking_alike[rules]
 
@@ -204,6 +211,34 @@ class Concepts:
         """Concepts with a label in a language that looks like a folded text, and how much, best first."""
         alike, concepts = self._alike(analysed_as(language))
         return best_of(alike.like(text, least=least, most=most), concepts)
+
+    def _phrases(self, rules: str) -> Phrases:
+        """What is said of the concepts in a language: labels, hidden ones, and definitions."""
+        with self._making:
+            if rules not in self._spoken:
+                self._spoken[rules] = Phrases(self._said_of(rules))
+            return self._spoken[rules]
+
+    def _said_of(self, rules: str) -> Iterator[tuple[str, Set[str]]]:
+        empty = stop_stems(rules)
+        for each in self.labels:
+            if each.language == rules:
+                yield each.concept, frozenset(each.stems) - empty
+        for stems, concepts in self.hidden[rules].concepts.items():
+            telling = frozenset(stems.split(" ")) - empty
+            yield from ((iri, telling) for iri in concepts)
+        for concept in self.vocabulary.concepts.values():
+            for tag, text in concept.definition.items():
+                if analysed_as(tag) == rules and concept.iri in self.numbers:
+                    yield concept.iri, frozenset(word.stem for word in words(text, tag)) - empty
+
+    def spoken_of(self, stems: Set[str], language: str, *, least: float, most: int) -> Mapping[str, float]:
+        """Concepts of which something is said in a language that shares words with a query, and how much, best first.
+
+        ``stems`` are those of the query, stop words among them.
+        """
+        rules = analysed_as(language)
+        return self._phrases(rules).like(stems - stop_stems(rules), least=least, most=most)
 
     def meant(self, text: str, language: str, *, most: int) -> list[tuple[str, float]]:
         """Concepts of which a folded text is a mistyped label in a language, and how alike they are, best first."""

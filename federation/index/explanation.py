@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 from federation.index.glossary import NOTHING, Glossary
 from federation.index.languages import WORD, analysed_as, is_stop_word
 from federation.index.marking import Shown, Span, segments, snippet, standing
-from federation.index.reading import Unit
 from federation.index.seen import SeenWords, Sought
 from federation.index.spotting import LONGEST
+from federation.index.units import Unit
 from federation.records.kinds import in_language
 
 

@@ -17,8 +17,8 @@ from federation.index.explanation import Because, Explainer
 from federation.index.glossary import NOTHING, Glossary
 from federation.index.marking import Segment
 from federation.index.names import Named
-from federation.index.reading import Unit
 from federation.index.seen import SeenWords
+from federation.index.units import Unit
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import re
 import threading
 import unicodedata
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Final, NamedTuple
 
 import Stemmer
@@ -190,6 +190,12 @@ def words(text: str, language: str) -> Iterator[Word]:
 def folded_words(text: str) -> str:
     """A text without anything but its words, folded, each set apart by a space."""
     return " ".join(fold(match[0]) for match in WORD.finditer(text))
+
+
+@cache
+def stop_stems(language: str) -> frozenset[str]:
+    """The stems of the words that carry no meaning of their own in a language."""
+    return frozenset(stem(word, language) for word in _STOP.get(analysed_as(language), ()))
 
 
 def is_stop_word(word: str, language: str) -> bool:

@@ -16,8 +16,8 @@ import tantivy
 from federation.index import query as queries
 from federation.index.documents import displayed
 from federation.index.languages import WORD, fold, is_stop_word
-from federation.index.reading import Unit
 from federation.index.text import TextIndex
+from federation.index.units import Unit
 from federation.records.kinds import in_language
 
 _BESIDE: Final = re.compile(r"\(([^()]*)\)")

@@ -20,7 +20,8 @@ from federation.index.documents import KIND_FACET, facet_field, stems_field
 from federation.index.forms import PART
 from federation.index.glossary import Way
 from federation.index.languages import analysed_as, folded_words, is_stop_word, words
-from federation.index.reading import Asked, QueryWord, Unit, length, restored
+from federation.index.reading import Asked, restored
+from federation.index.units import QueryWord, Unit, length
 
 _TRAITS: Final = 40
 """Concepts of a record, and words of a title, by which others are compared with it."""

@@ -47,6 +47,9 @@ ALIKE: Final = 0.55
 ALIKE_LABEL: Final = 0.59
 """How alike the name of a concept must be."""
 
+SPOKEN: Final = 0.35
+"""How much what is said of a concept must be like a query as a whole."""
+
 LIFTS: Final = (("results", "measured", 0.6), ("kind", "lesson", 0.3))
 """What is added to the score of a record with a value of a facet."""
 FEEDBACK: Final = 0.02

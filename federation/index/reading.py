@@ -19,6 +19,7 @@ from federation.index.glossary import NOTHING, WAYS, Glossary, Way
 from federation.index.grams import Alike
 from federation.index.inflection import is_inflected
 from federation.index.languages import ANALYSED, WORD, Word, analysed_as, fold, is_stop_word, stem
+from federation.index.units import Linked, QueryWord, Unit, length
 
 MAX_TEXT: Final = 400
 """Characters of a query that are read; the rest is left out."""
@@ -49,61 +50,6 @@ _RESTORED: Final = {
     "de": (("ae", "ä"), ("oe", "ö"), ("ue", "ü")),
 }
 """How letters are written on a keyboard that does not have them."""
-
-
-@dataclass(frozen=True, slots=True)
-class QueryWord:
-    """One word of a query: its forms, and words of the records that look like it."""
-
-    surface: str
-    folded: frozenset[str]
-    stems: frozenset[str]
-    """In the searcher's language."""
-    near: tuple[tuple[str, float], ...] = ()
-    """Words that look like it, and how much."""
-
-
-@dataclass(frozen=True, slots=True)
-class Linked:
-    """A concept that words of a query name, and how surely (0 to 1)."""
-
-    concept: str
-    weight: float
-    learned: bool = False
-    """Whether nothing but the parallel texts says so."""
-
-
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """A word or a phrase of a query, the concepts it names, and what it is made of.
-
-    ``inner`` are the words of a phrase, or the parts of a compound.
-    """
-
-    words: tuple[QueryWord, ...]
-    linked: tuple[Linked, ...]
-    inner: tuple[Unit, ...] = ()
-    name: bool = False
-    """A word that neither code lists nor lexicon know: most often a name, and then the heart of the query."""
-
-    said: str = ""
-    """How the query says it, where no word of it is looked for."""
-    meant: tuple[str, ...] = ()
-    """What it means besides by the terms of the regions: concepts, or terms."""
-    ways: tuple[Way, ...] = ()
-    """How texts say what it surely means, beside what code lists and lexicon know."""
-    sole: bool = False
-    """Whether nothing but terms says what it means, and no record has the word: else what they add comes behind."""
-    refers: tuple[str, ...] = ()
-    """The records that it calls by name, alone or with the units beside it."""
-
-    @property
-    def surface(self) -> str:
-        return self.said or " ".join(word.surface for word in self.words)
-
-    @property
-    def concepts(self) -> tuple[str, ...]:
-        return (*(each.concept for each in self.linked), *self.meant)
 
 
 class _Text(NamedTuple):
@@ -144,11 +90,6 @@ class Asked:
     def leaves_out(self) -> bool:
         """Whether something is said of what is not wanted."""
         return bool(self.without or self.without_phrases)
-
-
-def length(units: Iterable[Unit]) -> int:
-    """How many words are looked for, compounds and phrases counted by what they are made of."""
-    return sum(max(1, len(unit.inner)) for unit in units)
 
 
 def restored(text: str, language: str) -> str:
@@ -318,8 +259,12 @@ class Understanding:
         _add(linked, ((iri, weight) for iri, weight in told if weight > _FAINT))
 
     def names(self, units: Sequence[Unit]) -> list[Unit]:
-        """Concepts that several units together look like: *tools to count costs* is nearly a label."""
-        found = []
+        """What several units together look like: names (*tools to count costs* is nearly a label), and concepts of
+        which something like it is said.
+        """
+        return [*self._nearly_named(units), *self._spoken_of(units)]
+
+    def _nearly_named(self, units: Sequence[Unit]) -> Iterator[Unit]:
         forms = [" ".join(min(word.folded) for word in unit.words) for unit in units]
         for size in range(2, min(_WIDEST, len(units)) + 1):
             for at in range(len(units) - size + 1):
@@ -329,8 +274,15 @@ class Understanding:
                 like = [each for each in like if not self._refused([stems], each[0])]
                 if like:
                     said = " ".join(unit.surface for unit in units[at : at + size])
-                    found.append(Unit((), tuple(Linked(*each) for each in like), said=said))
-        return found
+                    yield Unit((), tuple(Linked(*each) for each in like), said=said)
+
+    def _spoken_of(self, units: Sequence[Unit]) -> Iterator[Unit]:
+        named = {iri for unit in units for iri in unit.concepts}
+        stems = {form for unit in units for word in unit.words for form in word.stems}
+        like = self._concepts.spoken_of(stems, self._language, least=ranking.SPOKEN, most=_LABELS)
+        linked = tuple(Linked(iri, share) for iri, share in like.items() if iri not in named)
+        if linked:
+            yield Unit((), linked, said=" ".join(unit.surface for unit in units))
 
     def _meant_word(self, word: QueryWord) -> QueryWord:
         """A word that nobody knows, with those that were meant if it is mistyped."""

@@ -40,7 +40,8 @@ from federation.index.lexicon import (
     load_refused,
     query_files,
 )
-from federation.index.reading import Linked, Understanding
+from federation.index.reading import Understanding
+from federation.index.units import Linked
 from federation.records.vocabulary import default_folder, load_vocabulary
 from federation.workers import Tools
 

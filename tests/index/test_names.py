@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from federation.index.concepts import Concepts
 from federation.index.grams import Alike
 from federation.index.names import Named, named, names_of, referring, words_of
-from federation.index.reading import Understanding, Unit
+from federation.index.reading import Understanding
+from federation.index.units import Unit
 from federation.workers import Tools
 
 KTH, UZA = "https://sweden.example/organisation/kth", "https://flanders.example/organisation/uza"

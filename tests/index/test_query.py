@@ -12,8 +12,9 @@ from federation.index.concepts import Concepts
 from federation.index.grams import Alike
 from federation.index.languages import fold
 from federation.index.query import Within, build
-from federation.index.reading import MAX_TEXT, MAX_UNITS, Asked, Understanding, Unit, corrected, length, restored
+from federation.index.reading import MAX_TEXT, MAX_UNITS, Asked, Understanding, corrected, restored
 from federation.index.text import TextIndex
+from federation.index.units import Unit, length
 from federation.records.kinds import LANGUAGES
 from federation.workers import Tools
 from tests.index.corpus import MEMORY
