@@ -90,8 +90,12 @@ class Communities:
 
     async def near(self, name: str) -> tuple[str, ...]:
         """The names of communities that are most like one that is none."""
-        hits = await self._newest(None, {"kind": tuple(self._kinds)}, MOST, "en")
-        return tuple(nearest(name, (hit.slug if hit.own else f"{hit.node}/{hit.slug}" for hit in hits)))
+        known = list[str]()
+        for log in await self._store.logs():
+            for kind in self._kinds:
+                slugs = (iri.rpartition("/")[2] for iri in await self._store.named(log.id, kind, most=MOST))
+                known += [slug if log.own else f"{log.name}/{slug}" for slug in slugs]
+        return tuple(nearest(name, known))
 
     async def every(self) -> list[Community]:
         """Those with a scope, and those of a kind that is a community anyway: the node's own first, then the newest."""

@@ -42,7 +42,7 @@ async def erasures(store: Store, own_id: int, peers: Sequence[PeerConfig], now: 
     positions = sorted(set((await store.erasures(own.id)).values()))
     if not positions:
         return []
-    ended = [each for at in positions for each in await store.entries(own.id, at, at + 1)]
+    ended = await store.at(own.id, positions)
     seen = {each.witness: each.size for each in await store.witnesses.of(own.did)}
     states = await store.peers.states()
     heard = {each.did: states[each.id].last_success for each in await store.logs() if each.id in states}

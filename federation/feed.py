@@ -310,8 +310,8 @@ class Feed:
         return (await self._store.log(self._log_id)).verified_size
 
     def _keep(self, key: _Key, rendered: Rendered) -> None:
-        if len(rendered.zipped) > self._room and not self._ready:
-            return
+        if key in self._ready or (len(rendered.zipped) > self._room and not self._ready):
+            return  # several ask at once for a page that has just closed
         self._ready[key] = rendered
         self._room -= len(rendered.zipped)
         while self._room < 0 and self._ready:

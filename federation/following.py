@@ -6,11 +6,14 @@ import asyncio
 from dataclasses import dataclass
 
 from federation.config import PeerConfig
-from federation.errors import AlreadyExists, BadErasure, InvalidRequest, NotFound
+from federation.errors import AlreadyExists, BadErasure, FederationError, Forked, InvalidRequest, NotFound
 from federation.harvest import NQUADS, asked
 from federation.log import checkpoint as checkpoints
 from federation.log import did as dids
+from federation.log import forks
+from federation.log.checkpoint import Checkpoint, head_of
 from federation.log.keys import fingerprint
+from federation.log.merkle import Frontier
 from federation.log.times import timestamp
 from federation.log.trust import Claimed, Standing, judge
 from federation.node import Node
@@ -18,6 +21,7 @@ from federation.peers.ldes import read_page
 from federation.records import jsonld
 from federation.store.followed import Followed
 from federation.store.peers import REMOVED
+from federation.store.rows import Log
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,11 @@ class Met:
 
 async def meet(node: Node, peer: PeerConfig) -> Met:
     """Ask a node who it is: its first entry, proved, with the fingerprint of its keys, and the size of its log."""
-    node.origins.update(origin for origin in (peer.url, peer.via) if origin)
+    with node.origins.meeting(peer):
+        return await _met(node, peer)
+
+
+async def _met(node: Node, peer: PeerConfig) -> Met:
     answer = await node.transport.get(
         asked(peer, "/.well-known/did.json"), accept="application/did+json, application/json", max_bytes=dids.MAX_SIZE
     )
@@ -89,12 +97,31 @@ async def confirm(node: Node, name: str, given: str) -> str:
     state = (await node.store.peers.states())[log.id]
     values: dict[str, str | int] = {"state": "new", "reason": "", "detail": "", "failures": 0, "next_attempt": ""}
     values["target"] = ""  # whatever it was heading for, the next run begins with the newest checkpoint
+    if state.reason == Forked.slug:
+        values["given_up"] = "\n".join([*filter(None, [state.given_up]), *await _other_ends(node, log, state.evidence)])
     if state.reason == "mass-erasure":
         values["erase_until"] = log.size
     if given:
         values["recovered"] = given
     await node.store.peers.update(log.id, **values)
     return f"{name} is followed again; the next sync looks at its log anew."
+
+
+async def _other_ends(node: Node, log: Log, evidence: str) -> list[str]:
+    """The ends of the histories in a proof of a fork that are not the one held here."""
+    try:
+        fork = forks.checked(jsonld.loads(evidence.encode()))
+    except FederationError:
+        return []  # it was not told by a proof
+    told = [fork.first.checkpoint, fork.second.checkpoint]
+    return [head_of(each.text) for each in told if not await _is_held(node, log, each)]
+
+
+async def _is_held(node: Node, log: Log, told: Checkpoint) -> bool:
+    if told.size > log.verified_size:
+        return False
+    leaves = await node.store.leaves(log.id, told.size)
+    return (await asyncio.to_thread(Frontier().append, leaves)).root == told.root
 
 
 async def remove(node: Node, name: str, *, delete: bool) -> int:

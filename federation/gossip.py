@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
@@ -106,6 +106,8 @@ class Gossip:
             return []
         self._known[peer.did] = hint, held
         witness = logs.get(peer.did)
+        states = await self._store.peers.states()
+        given_up = {each.id: states[each.id].given_up.split("\n") for each in logs.values() if each.id in states}
         found, proved = list[Contradiction](), list[Seen]()
         # One statement a log: each may cost a walk over all its leaves.
         items = [item for item in said["logs"] if isinstance(item, Mapping)]
@@ -113,12 +115,14 @@ class Gossip:
             about = logs.get(did)
             if about is None or witness is None or about.id == witness.id:
                 continue
+            if checkpoints.head_of(text) in given_up.get(about.id, ()):
+                continue  # a person knows of it, and has decided
             contradiction = await self._compare(about, witness, text, proved)
             if contradiction is not None:
                 found.append(contradiction)
         await self._store.witnesses.keep(proved)
         for document in said["forks"]:
-            contradiction = await self._accused(document, logs)
+            contradiction = await self._accused(document, logs, given_up)
             if contradiction is not None:
                 found.append(contradiction)
         return found
@@ -181,8 +185,13 @@ class Gossip:
         leaves = await self._store.leaves(about.id, about.verified_size)
         return Contradiction(about, await asyncio.to_thread(forks.written, about.did, mine, told, leaves))
 
-    async def _accused(self, document: object, logs: Mapping[str, Log]) -> Contradiction | None:
-        """A proof that somebody else has found, where it holds and is about a log we know, by a key of it."""
+    async def _accused(
+        self, document: object, logs: Mapping[str, Log], given_up: Mapping[int, Collection[str]]
+    ) -> Contradiction | None:
+        """A proof that somebody else has found, where it holds and is about a log we know, by a key of it.
+
+        Not one of a history that was given up here.
+        """
         try:
             fork = await asyncio.to_thread(forks.checked, document)
         except NotVerified as error:
@@ -190,6 +199,9 @@ class Gossip:
             return None
         about = logs.get(fork.log)
         if about is None or not {fork.first.key, fork.second.key} <= set(await self._log_keys(about)):
+            return None
+        ends = {checkpoints.head_of(each.checkpoint.text) for each in (fork.first, fork.second)}
+        if not ends.isdisjoint(given_up.get(about.id, ())):
             return None
         return Contradiction(about, json.dumps(document, ensure_ascii=False, indent=1))
 

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 import structlog
 
 from federation.config import PeerConfig
-from federation.errors import BadPage, WrongTime
+from federation.errors import BadPage, FederationError, WrongTime
 from federation.limits import Limits
 from federation.log import did as dids
 from federation.log.times import Clock
@@ -84,7 +84,7 @@ class Harvester:
         stop, exhausted = min(target, known.size + budget.entries), False
         bulk = stop - known.size > BULK
         waiting: deque[tuple[Relation, _Task]] = deque()
-        pages = self._pages(peer, start=known.size, stop=stop)
+        pages = self._pages(peer, budget, start=known.size, stop=stop)
         try:
             while True:
                 ahead = self._ahead(budget) if standing.declared is not None and bulk else 1
@@ -94,7 +94,8 @@ class Harvester:
                         exhausted = True
                         break
                     budget.pages -= 1
-                    waiting.append((relation, self._begin(peer, relation, standing, stop, bulk, first=not waiting)))
+                    task = self._begin(peer, relation, standing, stop, budget, bulk=bulk, first=not waiting)
+                    waiting.append((relation, task))
                 if not waiting:
                     break
                 judged = await _ready(waiting, standing)
@@ -106,12 +107,14 @@ class Harvester:
                     again = [relation for relation, _ in waiting]
                     waiting.clear()
                     for at, relation in enumerate(again):
-                        task = self._begin(peer, relation, standing, stop, bulk, first=at == 0)
+                        task = self._begin(peer, relation, standing, stop, budget, bulk=bulk, first=at == 0)
                         waiting.append((relation, task))
                 progress(standing.size, target)
         finally:
             await _dropped(waiting)
             await pages.aclose()
+            if (spent := budget.settle()) is not None:
+                await self._store.peers.count(known.id, spent)
         if standing.size < stop and budget.left:
             raise BadPage(f"The feed of {peer.name} ends at {standing.size}, its checkpoint says {target}.")
         return standing
@@ -121,13 +124,21 @@ class Harvester:
         return _AHEAD if budget.bytes > _AHEAD * self._limits.page_bytes else 1
 
     def _begin(
-        self, peer: PeerConfig, relation: Relation, standing: Standing, stop: int, bulk: bool, *, first: bool
+        self,
+        peer: PeerConfig,
+        relation: Relation,
+        standing: Standing,
+        stop: int,
+        budget: Budget,
+        *,
+        bulk: bool,
+        first: bool,
     ) -> _Task:
         if not first:
             standing = standing._replace(size=max(relation.lower, standing.size), published="")
-        return asyncio.create_task(self._page(peer, relation, standing, stop, bulk))
+        return asyncio.create_task(self._page(peer, relation, standing, stop, budget, bulk=bulk))
 
-    async def _pages(self, peer: PeerConfig, *, start: int, stop: int) -> AsyncGenerator[Relation]:
+    async def _pages(self, peer: PeerConfig, budget: Budget, *, start: int, stop: int) -> AsyncGenerator[Relation]:
         """The member pages of a feed in the order of the log, from the root through the sections.
 
         A page that was linked before is left out: one that closes while we walk is linked from the root as we
@@ -135,11 +146,13 @@ class Harvester:
         """
         root = f"{peer.url}/feed"
         visited = {root}
-        for section in self._linked(await self._read(root, peer), visited, root, start, stop):
+        for section in self._linked(await self._read(root, peer, budget), visited, root, start, stop):
             if section.upper is None or section.node.count("/") > root.count("/") + 1:
                 yield section
                 continue
-            for page in self._linked(await self._read(section.node, peer), visited, root, start, stop):
+            if budget.day_spent:
+                return
+            for page in self._linked(await self._read(section.node, peer, budget), visited, root, start, stop):
                 yield page
 
     @staticmethod
@@ -151,17 +164,24 @@ class Harvester:
                 visited.add(each.node)
                 yield each
 
-    async def _read(self, url: str, peer: PeerConfig) -> Page:
+    async def _read(self, url: str, peer: PeerConfig, budget: Budget) -> Page:
         answer = await self._transport.get(asked(peer, url.removeprefix(peer.url)), accept=NQUADS)
+        budget.spend(len(answer.content.data))
         return await self._workers.run(read_links, answer.content, url, peer.url)
 
-    async def _page(self, peer: PeerConfig, relation: Relation, standing: Standing, stop: int, bulk: bool) -> _Page:
+    async def _page(
+        self, peer: PeerConfig, relation: Relation, standing: Standing, stop: int, budget: Budget, *, bulk: bool
+    ) -> _Page:
         answer = await self._transport.get(asked(peer, relation.node.removeprefix(peer.url)), accept=NQUADS)
-        if answer.media_type != NQUADS:
-            raise BadPage(f"{relation.node} is {answer.media_type}, not N-Quads.")
-        entries, after, size, crashes = await self._workers.run(
-            judge_page, answer.content, relation.node, standing, stop, self._clock(), bulk=bulk
-        )
+        try:
+            if answer.media_type != NQUADS:
+                raise BadPage(f"{relation.node} is {answer.media_type}, not N-Quads.")
+            entries, after, size, crashes = await self._workers.run(
+                judge_page, answer.content, relation.node, standing, stop, self._clock(), bulk=bulk
+            )
+        except FederationError:
+            budget.spend(len(answer.content.data))  # what is not believed has a price as well
+            raise
         if crashes:
             # One for a page: where a defect of ours meets every record, the log is not to be flooded with it.
             position, crash = next(iter(crashes.items()))

@@ -65,8 +65,8 @@ class Follower:
         """The logs whose terms were read last."""
         self._terms_changed = True
         self._begun: set[asyncio.Task[int]] = set()
-        self._next: asyncio.Future[None] | None = None
-        """Ends with the turn of whoever waits for one."""
+        self._next: asyncio.Future[bool] | None = None
+        """Ends with the turn of whoever waits for one: whether that was finished."""
         self.trouble = ""
         """Why the last turn failed, while none has succeeded since."""
 
@@ -76,22 +76,26 @@ class Follower:
         Where another process writes the same index, its work is picked up instead. Whoever comes while another one
         waits for its turn is served with it: each turn ends with a commit, and a commit is dear.
         """
-        if self._next is not None:
-            await asyncio.shield(self._next)
-            return 0
+        while self._next is not None:
+            if await asyncio.shield(self._next):
+                return 0
         turn = self._next = asyncio.get_running_loop().create_future()
         try:
             async with self._following:
                 self._next = None
                 done = await self._catch_up(progress)
                 self.trouble = ""
+                turn.set_result(True)
                 return done
         except FederationError as error:
             self.trouble = str(error)
+            turn.set_exception(error)
+            turn.exception()  # whoever waits is told; if nobody does, nothing is amiss
             raise
         finally:
             self._next = None if self._next is turn else self._next
-            turn.set_result(None)
+            if not turn.done():
+                turn.set_result(False)  # it was left off: whoever waited takes a turn of their own
 
     async def _catch_up(self, progress: Any) -> int:
         logs, positions, done = await self._store.logs(), dict(self._index.positions), 0

@@ -56,7 +56,7 @@ class Limits(BaseModel):
     """Most entries taken from one peer on one day (UTC); the next day goes on, and nothing is lost. The first
     copy of a log, up to the size it had when that began, does not count."""
     day_bytes: Annotated[int, Field(ge=1024)] = 4 * 1024**3
-    """The same in bytes of feed pages after decompression."""
+    """The same in bytes of feed pages after decompression, and of answers that brought no entry as they were sent."""
     reserve_bytes: Annotated[int, Field(ge=0)] = 500_000_000
     """Free space on the disk of the data directory below which nothing more is taken from peers, in bytes.
     What is here is served on, and the node goes on pulling by itself when there is room again."""

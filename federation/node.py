@@ -31,7 +31,7 @@ from federation.jobs import job
 from federation.log.keys import next_key_hash
 from federation.log.times import Clock
 from federation.ownlog import OwnLog
-from federation.peers.transport import Transport, open_transport
+from federation.peers.transport import Origins, Transport, open_transport
 from federation.publish import Publisher
 from federation.records.vocabulary import load_vocabulary
 from federation.recovery import Guard, Recovery, count
@@ -79,8 +79,7 @@ class Node:
     transport: Transport
     guard: Guard
     recovery: Recovery
-    origins: set[str]
-    """Whom this node may ask: its peers and their mirrors."""
+    origins: Origins
 
     async def peers(self) -> list[PeerConfig]:
         """The peers of the configuration, and those that were added and confirmed."""
@@ -88,17 +87,17 @@ class Node:
         for each in await self.store.followed.every():
             if each.confirmed and each.did not in {peer.did for peer in found}:
                 found.append(PeerConfig(name=each.name, url=each.url, fingerprint=each.fingerprint, via=each.via))
-        self.origins.update(origin for peer in found for origin in (peer.url, peer.via) if origin)
+        self.origins.follow(found)
         return found
 
     async def recover(self) -> None:
         """See whether peers hold more of our own log than we do, and if so fetch it."""
         peers = await self.peers()
-        await self.recovery.follow_later_keys(peers)
-        if await self.recovery.look():
-            reason = await self.recovery.run(peers)
-            if reason:
-                log.warning("read-only", reason=reason)
+        async with self.recovery.turn:
+            await self.recovery.follow_later_keys(peers)
+            reason = await self.recovery.run(peers) if await self.recovery.look() else ""
+        if reason:
+            log.warning("read-only", reason=reason)
 
     async def pull(self, peer: PeerConfig) -> None:
         """One scheduled pull: nothing before its time, and the index afterwards."""
@@ -188,7 +187,7 @@ async def open_node(
         ring = keyring(config)
         if not keyless:
             await asyncio.to_thread(ring.private, own.keys)
-        origins: set[str] = set()
+        origins = Origins()
         transport = await stack.enter_async_context(
             open_transport(origins=origins, limits=config.limits, allow_private=config.allow_private)
         )
@@ -210,7 +209,7 @@ def _assembled(
     transport: Transport,
     index: TextIndex,
     ring: Keyring,
-    origins: set[str],
+    origins: Origins,
 ) -> Node:
     """A node of parts that are open."""
     naming, limits, stop = config.naming, config.limits, Guard(config.data)

@@ -110,8 +110,7 @@ class Publisher:
             await self._write(drafts, prepared, total, reinstate)
         # After the records, and again with every import: a crash in between loses nothing.
         kept = await self._changed_in_house(drafts, total)
-        await self._store.in_house.keep(kept)
-        total.in_house = set(kept)
+        total.in_house = await self._store.in_house.keep(kept)
         return total
 
     async def _changed_in_house(
@@ -119,7 +118,8 @@ class Publisher:
     ) -> dict[str, Mapping[tuple[str, str], str]]:
         """What accepted drafts say for our own people alone and that is not kept already, by record."""
         vocabulary = self._workers.tools.vocabulary
-        accepted = {iri for iri, _ in total.published}.union(total.unchanged)
+        # What was withdrawn or erased counts as unchanged, and nothing is kept of it any more.
+        accepted = {iri for iri, _ in total.published} | await self._store.held(total.unchanged)
         changed: dict[str, Mapping[tuple[str, str], str]] = {}
         for each in drafts:
             iri = self._naming.record(each.kind, str(each.slug))

@@ -26,6 +26,8 @@ class Budget:
     day: str = ""
     entries: int = sys.maxsize
     bytes: int = sys.maxsize
+    fruitless: int = 0
+    """Bytes that came and brought no entry, and are not written down yet."""
 
     @property
     def left(self) -> bool:
@@ -42,6 +44,16 @@ class Budget:
         self.entries -= entries
         self.bytes -= size
         return Day(self.day, entries, size)
+
+    def spend(self, size: int) -> None:
+        """Take bytes that brought no entry: links, and what was not believed."""
+        self.fruitless += size
+        self.bytes -= size
+
+    def settle(self) -> Day | None:
+        """What of that is to be counted for the day, if anything; from now on it is."""
+        spent, self.fruitless = self.fruitless, 0
+        return Day(self.day, 0, spent) if self.day and spent else None
 
 
 def budget(limits: Limits, taken: Day, *, first: bool) -> Budget:

@@ -219,6 +219,8 @@ class Recovery:
         self._guard = guard
         self._gossip = gossip
         self._harvester = harvester
+        self.turn = asyncio.Lock()
+        """Held by whoever fetches: two would take back what the other has fetched and not proved yet."""
 
     async def look(self) -> bool:
         """Whether this node must not write; notes it where others turn out to hold more of its log."""
@@ -257,6 +259,9 @@ class Recovery:
         A copy put back from before a change of keys cannot tell such a statement from a false one, except by
         following the keys from its own end. Nothing is stopped for it: one peer could stop us with a lie.
         """
+        own = await self._store.log(self._own_id)
+        if own.size > own.verified_size:
+            await self._store.drop_pending(own.id)  # of a run that was cut short: nothing is published meanwhile
         doubted = [peer for peer in peers if peer.did in self._gossip.unknown]
         self._gossip.unknown.clear()
         for peer in doubted:

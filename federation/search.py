@@ -48,6 +48,8 @@ class Request:
     """Only records with a mark of the index, such as open questions."""
     counted: bool = True
     """Whether facets are wanted."""
+    open_from: date | None = None
+    """A day for which it is counted besides how many can still be taken part in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,8 @@ class Found:
     """Words of the query and the label of a concept they were understood as."""
     exact: int = 0
     """How many records surely have every word; where there are none, what is found only comes near."""
+    open: int = 0
+    """How many can still be taken part in on the day for which that was asked."""
     suggestion: str = ""
     """What was perhaps meant, where a word is known to nobody and looks like one that the records have."""
 
@@ -119,7 +123,7 @@ class Search:
         # tantivy works without Python's lock, so counts are made while hits are explained.
         counting = self._beside.submit(self._counts, plan)
         hits = tuple(self._hits.of(_scored(plan, result), plan.searcher, plan.understood))
-        counts = counting.result()
+        counts, still_open = counting.result()
         return Found(
             total=total(result),
             hits=hits,
@@ -131,6 +135,7 @@ class Search:
             took_ms=round((time.perf_counter() - started) * 1000, 2),
             concepts=tuple(self._understood(plan)),
             exact=exact,
+            open=still_open,
             suggestion=corrected(request.text, plan.units, lambda word: self._stands(word, plan.searcher)),
         )
 
@@ -219,19 +224,21 @@ class Search:
 
     # Facets
 
-    def _counts(self, plan: _Plan) -> dict[str, dict[str, int]]:
-        """Counts of all facets; of those with a filter as if it were not there.
+    def _counts(self, plan: _Plan) -> tuple[dict[str, dict[str, int]], int]:
+        """Counts of all facets, those with a filter as if it were not there; and of what is open, where that is asked.
 
         What choosing another value of the same facet would give does not depend on the chosen one.
         """
+        day = plan.request.open_from
+        still_open = 0 if day is None else self._count(replace(plan, request=replace(plan.request, open_on=day)))
         if not plan.request.counted:
-            return {}
+            return {}, still_open
         chosen = [name for name in self.facets if plan.request.filters.get(name)]
         free = [name for name in self.facets if name not in chosen]
         counts = self._facets.counts(plan.searcher, self._query(plan, scored=False), free)
         for name in chosen:
             counts |= self._facets.counts(plan.searcher, self._query(plan, name, scored=False), [name])
-        return {name: counts[name] for name in self.facets}
+        return {name: counts[name] for name in self.facets}, still_open
 
     async def by_node(self) -> dict[str, int]:
         """How many records of each node there are, by its short name."""

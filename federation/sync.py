@@ -200,7 +200,8 @@ class Syncer:
             log.exception("pull failed in a way nobody foresaw", peer=peer.name)
             return self._failure(peer, before, PeerError(f"{peer.name} sent what could not be read: {error!r}."))
         done: dict[str, str | int] = {"last_success": timestamp(now), "failures": 0, "next_attempt": "", "evidence": ""}
-        best = next(iter(await self._store.witnesses.of(entry.did)), None)
+        witnesses, given_up = await self._store.witnesses.of(entry.did), before.given_up.split("\n")
+        best = next((each for each in witnesses if checkpoints.head_of(each.checkpoint) not in given_up), None)
         if best is not None and best.size > seen.size:
             detail = f"Another node has verified {best.size} entries of its log; it shows this one {seen.size}."
             return _Verdict("stale", Withheld.slug, detail, done)

@@ -167,6 +167,7 @@ class Workers:
                 self._pool = self._pool or self._new_pool(packed)  # another task may have made it meanwhile
             pool = self._pool
             self._busy += 1
+            self._rest()
             try:
                 return await asyncio.get_running_loop().run_in_executor(pool, _work, task, args)
             except BrokenProcessPool:
@@ -179,9 +180,13 @@ class Workers:
         raise Unavailable("Worker processes keep dying.", remedy="Look at the memory of the machine.")
 
     def _rest(self) -> None:
-        """Let the pool go when it has had nothing to do for a while: its processes are 100 MB each."""
+        """Let the pool go when it has had nothing to do for a while, and not under what begins meanwhile.
+
+        Its processes are 100 MB each.
+        """
         if self._resting is not None:
             self._resting.cancel()
+            self._resting = None
         if self._busy == 0 and self._pool is not None:
             self._resting = asyncio.get_running_loop().call_later(IDLE, self.close)
 

@@ -7,7 +7,7 @@ import itertools
 import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -129,6 +129,7 @@ class TestNode:
     app: web.Application = field(repr=False)
     stop: Callable[[], Awaitable[None]] = field(repr=False)
     """Close this node early, as a restart would."""
+    meetings: ExitStack = field(default_factory=ExitStack, repr=False)
 
     @property
     def config(self) -> Config:
@@ -148,6 +149,11 @@ class TestNode:
         pulled = await self.node.syncer.pull(self.peer(base, name, **settings))
         await self.node.follower.catch_up()
         return pulled
+
+    def may_ask(self, other: TestNode | str) -> None:
+        """Have this node ask another one that it does not follow."""
+        base = other if isinstance(other, str) else other.base
+        self.meetings.enter_context(self.node.origins.meeting(self.peer(base)))
 
     async def log_of(self, other: TestNode | str) -> Any:
         base = other if isinstance(other, str) else other.base

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from itertools import pairwise
 from typing import Any
 
@@ -10,7 +11,7 @@ import pyoxigraph
 import pytest
 
 from federation.errors import NotFound
-from federation.feed import PAGE, SECTION, Format, Place, render, root_triples, section_triples
+from federation.feed import PAGE, SECTION, Feed, Format, Place, render, root_triples, section_triples
 from federation.peers.ldes import in_order, read_page
 from federation.records.canonical import AS, LDES, PC, TREE, XSD
 from federation.web.feed import FOR_GOOD
@@ -167,3 +168,12 @@ async def test_final_pages_are_kept_ready_within_their_memory(start_node):
     kept._room = len(rendered.zipped) // 2
     await kept.page(1, Format.TRIG)
     assert kept.ready(0, 0, Format.TRIG) is None
+
+
+async def test_a_page_that_several_ask_for_at_once_takes_its_memory_once(start_node):
+    node = await filled(start_node, 4 * PAGE)
+    size = len((await node.app[FEED].page(0, Format.TRIG)).zipped)
+    feed = Feed(node.node.store, node.node.log.id, node.app[FEED].place, cache_bytes=3 * size)
+    for number in range(4):
+        await asyncio.gather(*(feed.page(number, Format.TRIG) for _ in range(6)))
+    assert [number for number in range(4) if feed.ready(number, 0, Format.TRIG)] in ([2, 3], [1, 2, 3])

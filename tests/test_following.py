@@ -35,6 +35,7 @@ async def flanders(start_node, denmark):
 async def followed(node: nodes.Node, other: TestNode) -> None:
     await following.add(node, other.peer(other.base, other.config.name))
     await following.confirm(node, other.config.name, "")
+    await node.peers()
 
 
 async def found(node: TestNode) -> dict[str, str]:
@@ -105,3 +106,37 @@ async def test_metrics_say_how_old_a_pull_is_only_of_peers_that_are_followed(fla
     await following.remove(flanders.node, "denmark", delete=False)
     assert "procirc_peer_success_age_seconds{" not in await scraped()
     assert 'procirc_peer_state{peer="denmark",state="removed"} 1.0' in await scraped()
+
+
+async def test_a_log_never_gets_the_number_of_one_that_was_deleted(flanders, start_node):
+    sweden = await start_node("sweden")
+    await sweden.publish(pilot("kvarn", language="sv"))
+    before = (await flanders.node.store.logs())[1]
+    assert "havn" in await mirrored(flanders, before.base)
+    assert await following.remove(flanders.node, "denmark", delete=True) == 2
+    await followed(flanders.node, sweden)
+    await flanders.pull(sweden, "sweden")
+    after = (await flanders.node.store.logs())[1]
+    assert (after.name, after.id != before.id) == ("sweden", True)
+    shown = await mirrored(flanders, after.base)
+    assert ("kvarn" in shown, "havn" in shown) == (True, False)
+
+
+async def mirrored(node: TestNode, base: str) -> str:
+    """The first page of a log as a node serves it for its owner."""
+    async with aiohttp.ClientSession() as session:
+        address = f"{node.base}/mirror/{base.removeprefix('http://')}/feed/0/0"
+        async with session.get(address, headers={"Accept": "application/trig"}) as response:
+            return await response.text()
+
+
+async def test_whoever_was_only_looked_at_or_is_followed_no_longer_is_not_asked_any_more(flanders, start_node):
+    sweden = await start_node("sweden")
+    await following.meet(flanders.node, flanders.peer(sweden.base))
+    assert sweden.base not in flanders.node.origins
+    denmark = (await flanders.node.store.logs())[1].base
+    await flanders.node.peers()
+    assert denmark in flanders.node.origins
+    await following.remove(flanders.node, "denmark", delete=False)
+    await flanders.node.peers()
+    assert denmark not in flanders.node.origins

@@ -11,12 +11,15 @@ from dataclasses import replace
 import pytest
 
 from federation import node as nodes
-from federation.errors import InvalidRecord, StorageFailed
+from federation.errors import InvalidRecord, ReadOnly, StorageFailed
 from federation.log import checkpoint
 from federation.log.did import host_of
+from federation.log.merkle import Frontier
 from federation.records.canonical import nodes_of
 from federation.records.draft import Draft, Place
 from federation.records.record import assemble
+from federation.store import schema
+from federation.store.engine import writing
 from tests.conftest import pilot
 from tests.databases import in_files
 
@@ -263,3 +266,17 @@ async def test_a_set_up_cut_short_after_the_first_entry_is_finished_by_the_next(
     await node.node.store.set_fingerprint(before.id, "")
     again = await nodes.init(node.config, clock=node.clock, tools=node.node.workers.tools)
     assert (again.keys, again.fingerprint, again.size) == (before.keys, before.fingerprint, 1)
+
+
+async def test_nothing_is_published_over_entries_that_are_fetched_back_and_not_proved_yet(start_node):
+    node = await start_node("flanders")
+    await node.publish(*(pilot(f"mill-{number}") for number in range(3)))
+    store, log = node.node.store, node.node.log
+    proved = Frontier().append(await store.leaves(log.id, 2))
+    async with writing(store._engine) as connection:
+        change = schema.log.update().where(schema.log.c.id == log.id)
+        await connection.execute(change.values(verified_size=2, verified_frontier=proved.encode()))
+    with pytest.raises(ReadOnly, match="being fetched back"):
+        await node.publish(pilot("lock"))
+    await node.node.recover()
+    assert (await store.log(log.id)).size == 2

@@ -499,3 +499,16 @@ def test_back_off_doubles_from_the_interval_up_to_a_day():
 
 def test_back_off_spreads_by_up_to_a_quarter():
     assert backoff(300, 1, spread=lambda: 1.0) == 450
+
+
+async def test_pages_that_wait_for_a_connection_do_not_make_a_peer_unreachable(start_node, peer):
+    node = await start_node("flanders", peers=[peer.base], limits=Limits(page_seconds=1.0))
+    peer.publish(*(f"mill-{number}" for number in range(12 * PAGE)))
+
+    async def slowly(request):
+        await asyncio.sleep(0.6)
+        body, media_type = peer.content(request.path)
+        return web.Response(body=body, headers={"Content-Type": media_type})
+
+    peer.answering("/feed/0/", slowly)
+    assert (await node.pull(peer)).state == "active"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import time
 
 import pytest
 
+from federation import workers as workers_module
 from federation.index.languages import WORD
 from federation.workers import NICE, Tools, open_workers
 from tests.records.authoring import VOCABULARY
@@ -60,3 +63,16 @@ def test_what_labels_mean_is_packed_as_soon_as_they_are_read():
     assert "spotting" not in vars(tools.concepts)
     tools.concepts.warm()
     assert len(tools.packed()) > len(before)
+
+
+def slowly(tools: Tools, number: int) -> int:
+    time.sleep(0.3)
+    return number
+
+
+async def test_work_that_begins_just_before_idle_processes_are_let_go_is_finished(tools, monkeypatch):
+    monkeypatch.setattr(workers_module, "IDLE", 0.2)
+    async with open_workers(tools, width=2) as workers:
+        await workers.run(slowly, 0, bulk=True)
+        await asyncio.sleep(0.1)
+        assert await asyncio.gather(*(workers.run(slowly, each, bulk=True) for each in range(6))) == list(range(6))

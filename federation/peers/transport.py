@@ -12,22 +12,26 @@ import asyncio
 import ipaddress
 import re
 import socket
-from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Collection, Container, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from itertools import chain
 from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 
+from federation.config import PeerConfig
 from federation.errors import AddressRefused, OversizedResponse, PeerError, PeerUnreachable
 from federation.limits import Limits
 from federation.peers.content import Content
 
 USER_AGENT: Final = "procirc-federation"
 MAX_REDIRECTS: Final = 2
+CONNECTIONS: Final = 4
+"""To one origin at once."""
 SEEN: Final = "Log-Seen"
 """Header of ``/log/checkpoint``: changes when ``/log/seen`` does."""
 _DIGEST: Final = re.compile(r"[0-9a-f]{16}")
@@ -102,16 +106,46 @@ class Answer:
     """When the peer says that it answered."""
 
 
+class Origins:
+    """Whom a node may ask: its peers with their mirrors, and whoever is being looked at before somebody follows it."""
+
+    def __init__(self) -> None:
+        self._followed: frozenset[str] = frozenset()
+        self._met: set[str] = set()
+
+    def __contains__(self, origin: object) -> bool:
+        return origin in self._followed or origin in self._met
+
+    def follow(self, peers: Iterable[PeerConfig]) -> None:
+        """These and no others: whoever is followed no longer is asked no longer."""
+        self._followed = frozenset(chain.from_iterable(map(_addresses, peers)))
+
+    @contextmanager
+    def meeting(self, peer: PeerConfig) -> Iterator[None]:
+        """A peer may be asked as long as it is being looked at."""
+        asked = set(_addresses(peer)) - self._met
+        self._met |= asked
+        try:
+            yield
+        finally:
+            self._met -= asked
+
+
+def _addresses(peer: PeerConfig) -> Iterator[str]:
+    return (origin for origin in (peer.url, peer.via) if origin)
+
+
 class Transport:
     """Asks peers. One for a node; every request goes through ``get``."""
 
     def __init__(
-        self, session: aiohttp.ClientSession, *, origins: Collection[str], limits: Limits, schemes: Collection[str]
+        self, session: aiohttp.ClientSession, *, origins: Container[str], limits: Limits, schemes: Collection[str]
     ) -> None:
         self._session = session
         self._schemes = schemes
         self._origins = origins  # not a copy: peers are added while a node runs
         self._limits = limits
+        self._free: dict[str, asyncio.Semaphore] = {}
 
     async def get(self, url: str, *, accept: str, etag: str = "", max_bytes: int | None = None) -> Answer:
         """One GET of a configured peer.
@@ -120,8 +154,11 @@ class Transport:
         OversizedResponse, and PeerError for any other status.
         """
         cap = max_bytes if max_bytes is not None else self._limits.page_bytes
+        self._check_origin(url)
+        free = self._free.setdefault(_origin(url), asyncio.Semaphore(CONNECTIONS))
         try:
-            async with asyncio.timeout(self._limits.page_seconds):
+            # The time of an answer begins when it can be asked for: waiting for a connection is not the peer's doing.
+            async with free, asyncio.timeout(self._limits.page_seconds):
                 return await self._get(url, accept, etag, cap)
         except TimeoutError as error:
             raise PeerUnreachable(f"{url} did not answer within {self._limits.page_seconds:g} s.") from error
@@ -220,7 +257,7 @@ def _moment(value: str) -> datetime | None:
 
 
 @asynccontextmanager
-async def open_transport(*, origins: Collection[str], limits: Limits, allow_private: bool) -> AsyncIterator[Transport]:
+async def open_transport(*, origins: Container[str], limits: Limits, allow_private: bool) -> AsyncIterator[Transport]:
     """A transport with a session of its own.
 
     ``allow_private``, for tests and demonstrations, allows http and addresses that are not public.
@@ -235,7 +272,7 @@ async def open_transport(*, origins: Collection[str], limits: Limits, allow_priv
         return made
 
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=limits.connect_seconds, sock_read=limits.read_seconds)
-    connector = aiohttp.TCPConnector(socket_factory=guarded, limit_per_host=4, ttl_dns_cache=60)
+    connector = aiohttp.TCPConnector(socket_factory=guarded, limit_per_host=CONNECTIONS, ttl_dns_cache=60)
     async with aiohttp.ClientSession(
         connector=connector,
         timeout=timeout,

@@ -137,6 +137,14 @@ def assemble(nodes: Nodes, vocabulary: Vocabulary) -> tuple[Record, Kind | None]
     return Record(address, name, int(version.value), publisher, nodes, classes), kind
 
 
+def titles_in(body: str, iri: str) -> dict[str, str]:
+    """The titles of a record by language, from the lines of its body that say them: the rest need not be read."""
+    start = f"<{iri}> <{TITLE}> "
+    said = "".join(f"{line}\n" for line in body.split("\n") if line.startswith(start))
+    found = (value for _, _, value in read(said)) if said else ()
+    return {value.language: value.value for value in found if isinstance(value, Literal)}
+
+
 def outline(iri: str, body: str, vocabulary: Vocabulary) -> Record:
     """What the lines of a body say of its record, for one that ``assemble`` cannot cope with: no more than its owner,
     class and version. Such a record can be kept but not shown.

@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from rapidfuzz import process
+from rapidfuzz import fuzz, process
 
 from federation.records.canonical import LEXICAL, MAX_LITERAL, XSD, Literal, Term, is_iri
 from federation.records.kinds import ANY_SCHEME, Concept, Field, FieldType, Scheme, Vocabulary
 from federation.records.record import SLUG, Address
 
+_SHORT: Final = 5
+"""Letters below which a word is compared with whole codes only."""
 _CODE: Final = re.compile(r"[A-Za-z0-9._-]{1,100}")
 
 
@@ -210,7 +212,9 @@ def nearest(text: str, known: Iterable[str], *, limit: int = 3) -> list[str]:
     """The known words most like a text, best first; none where nothing is near."""
     choices = list(dict.fromkeys(known))
     lowered = [each.lower() for each in choices]
-    found = process.extract(text[:100].lower(), lowered, limit=limit, score_cutoff=60)
+    # Any few letters stand somewhere in some long word: those are compared as they are.
+    scorer = fuzz.ratio if len(text) < _SHORT else fuzz.WRatio
+    found = process.extract(text[:100].lower(), lowered, scorer=scorer, limit=limit, score_cutoff=60)
     return [choices[index] for _, _, index in found]
 
 

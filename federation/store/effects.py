@@ -6,7 +6,7 @@ after a crash nothing has to be made up for.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -41,12 +41,7 @@ async def apply(
     would expect in a day.
     """
     effects = await _effects(connection, log_id, start, stop)
-    hidden = [effect for effect in effects if effect.compromised_from is not None]
-    for effect in hidden:
-        assert effect.compromised_from is not None
-        await _hide(connection, log_id, effect.compromised_from, effect.position)
-        await _release(connection, log_id, effect.position, stop)
-    if hidden:
+    if await _hidden(connection, log_id, effects, stop):
         # An erasure that was taken for stale a moment ago counts as well; one that is hidden now still does.
         every = {each.position: each for each in [*effects, *await _effects(connection, log_id, start, stop)]}
         effects = [every[position] for position in sorted(every)]
@@ -63,6 +58,28 @@ async def apply(
     if position is not None:
         raise BadErasure(f"Entry {position} is given without its text, and no erasure in the log names it.")
     return effects
+
+
+async def make_up(connection: AsyncConnection, log_id: int, positions: Collection[int], stop: int) -> list[Effect]:
+    """Apply what entries do that were kept aside until now, in a log of which ``stop`` entries are visible.
+
+    What they name is counted for no day: its owner had it erased before. Raises BadErasure.
+    """
+    effects = [effect for effect in await _effects(connection, log_id, 0, stop) if effect.position in positions]
+    await _hidden(connection, log_id, effects, stop)
+    for effect in effects:
+        await _erase(connection, log_id, effect)
+    return effects
+
+
+async def _hidden(connection: AsyncConnection, log_id: int, effects: Sequence[Effect], stop: int) -> bool:
+    """Hide what stolen keys have signed, as key events say; whether any does."""
+    found = [effect for effect in effects if effect.compromised_from is not None]
+    for effect in found:
+        assert effect.compromised_from is not None
+        await _hide(connection, log_id, effect.compromised_from, effect.position)
+        await _release(connection, log_id, effect.position, stop)
+    return bool(found)
 
 
 async def _count(connection: AsyncConnection, log_id: int, held: int, day: str, erasures: Sequence[Effect]) -> None:

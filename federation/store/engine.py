@@ -208,7 +208,7 @@ def _begin_as_asked(engine: AsyncEngine) -> None:
             connection.execute(_TAKE_TURNS)
 
 
-SCHEMA: Final = "0006"
+SCHEMA: Final = "0007"
 """The newest migration: what the tables are that this version of the program reads and writes. They are counted."""
 _MADE_BY: Final = sa.text("SELECT version_num FROM alembic_version")
 _TAKE_TURNS: Final = sa.select(sa.func.pg_advisory_xact_lock(_WRITERS))

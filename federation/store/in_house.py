@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from federation.errors import AlreadyExists, NotFound
-from federation.store import schema
+from federation.log.effects import ENDINGS
+from federation.store import schema, statements
 from federation.store.engine import reading, writing
 
 Texts = Mapping[tuple[str, str], str]
@@ -24,21 +25,31 @@ class InHouse:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
-    async def keep(self, texts: Mapping[str, Texts]) -> None:
-        """Keep restricted texts by record, each in place of an earlier one of the same field and language."""
-        table = schema.restricted
-        rows = [
-            {"record": record, "field": field, "language": language, "text": text}
-            for record, some in texts.items()
-            for (field, language), text in some.items()
-        ]
-        if not rows:
-            return
+    async def keep(self, texts: Mapping[str, Texts]) -> set[str]:
+        """Keep restricted texts by record, each in place of an earlier one of the same field and language.
+
+        Returns the records of which something was kept: none that has been withdrawn or erased meanwhile.
+        """
+        table, entry = schema.restricted, schema.entry.c
+        if not texts:
+            return set()
         async with writing(self._engine) as connection:
+            ended = set[str]()
+            for some in statements.chunks(texts):
+                newest = await connection.execute(statements.newest(entry.record.in_(some)))
+                ended |= {row.record for row in newest if row.kind in ENDINGS}
+            rows = [
+                {"record": record, "field": field, "language": language, "text": text}
+                for record, some in texts.items()
+                if record not in ended
+                for (field, language), text in some.items()
+            ]
             for row in rows:
                 same = [table.c[name] == row[name] for name in ("record", "field", "language")]
                 await connection.execute(table.delete().where(*same))
-            await connection.execute(table.insert(), rows)
+            if rows:
+                await connection.execute(table.insert(), rows)
+            return {row["record"] for row in rows}
 
     async def texts(self, record: str) -> dict[tuple[str, str], str]:
         """The restricted texts of a record."""

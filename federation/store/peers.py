@@ -9,9 +9,9 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from federation.store import schema
+from federation.store import days, schema
 from federation.store.engine import reading, writing
-from federation.store.rows import PeerState
+from federation.store.rows import Day, PeerState
 
 REMOVED: Final = "removed"
 """The state of a peer that nobody follows any more, and whose records stay."""
@@ -58,6 +58,11 @@ class PeerStates:
         """Note that a peer is not followed any more, from a time (UTC text) on."""
         nothing = dict.fromkeys(("reason", "detail", "next_attempt", "target"), "")
         await self.update(log_id, state=REMOVED, since=at, failures=0, **nothing)
+
+    async def count(self, log_id: int, more: Day) -> None:
+        """Count what a peer has brought on a day."""
+        async with writing(self._engine) as connection:
+            await days.add(connection, log_id, more)
 
     async def update(self, log_id: int, **values: str | int) -> None:
         """Change some columns of a peer's state."""

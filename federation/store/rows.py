@@ -96,6 +96,8 @@ class PeerState:
     """Fingerprint of new keys after lost ones, as a coordinator has confirmed it."""
     erase_until: int = 0
     """Position up to which a coordinator has agreed to any number of erasures."""
+    given_up: str = ""
+    """The ends of histories that it signed beside the one held here, a line each: people have decided on them."""
     target: str = ""
     """The checkpoint a pull is heading for, with the keys it was verified by; see ``goals``."""
     day: str = ""

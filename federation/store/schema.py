@@ -102,6 +102,8 @@ peer: Final = sa.Table(
     # What a coordinator has agreed to: new keys after lost ones, and erasures up to a position, however many.
     sa.Column("recovered", Text, nullable=False, server_default=""),
     sa.Column("erase_until", sa.BigInteger, nullable=False, server_default="0"),
+    # The ends of histories that it signed and that were given up, one a line.
+    sa.Column("given_up", Text, nullable=False, server_default=""),
     # The checkpoint a pull is heading for, until it is reached; see ``goals``.
     sa.Column("target", Text, nullable=False, server_default=""),
     # What was taken on a day (UTC), and how many entries were erased on it; an earlier day counts no more.

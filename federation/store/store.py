@@ -8,6 +8,7 @@ a checkpoint.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from federation.errors import Conflict, RootMismatch, StorageFailed
+from federation.errors import Conflict, ReadOnly, RootMismatch, StorageFailed
 from federation.log.effects import ENDINGS, Effect
 from federation.log.keys import KIND as KEY_EVENT
 from federation.log.keys import Keys
@@ -83,7 +84,8 @@ class Store:
                 if own:
                     await statements.check_no_other_own(connection, did)
                 empty = Frontier().encode()
-                values = {"did": did, "base": base, "name": name, "own": own}
+                # Never the number of a log that was forgotten: a running node remembers pages and roots by it.
+                values = {"id": secrets.randbelow(1 << 31), "did": did, "base": base, "name": name, "own": own}
                 await connection.execute(schema.log.insert().values(frontier=empty, verified_frontier=empty, **values))
                 row = await statements.log_row_of(connection, did)
                 assert row is not None
@@ -123,6 +125,11 @@ class Store:
             log = log_of(row)
             if log.keys != keys:
                 raise Conflict("The keys of this node were changed in between.")
+            if log.size != log.verified_size:
+                raise ReadOnly(
+                    "Entries of this node's own log are being fetched back from a peer.",
+                    remedy="Try again in a moment.",
+                )
             current = await statements.versions(connection, log_id, [entry.record for entry in entries])
             statements.check_next(entries, current, log.published)
             frontier = log.frontier.append(entry.verified.leaf for entry in entries)
@@ -268,6 +275,15 @@ class Store:
             rows = await connection.execute(schema.entry.select().where(where).order_by(schema.entry.c.position))
             return [entry_of(row) for row in rows]
 
+    async def at(self, log_id: int, positions: Iterable[int]) -> list[StoredEntry]:
+        """The entries at some positions of a log, in its order."""
+        entry, found = schema.entry.c, list[StoredEntry]()
+        async with reading(self._engine) as connection:
+            for some in statements.chunks(sorted(set(positions))):
+                query = schema.entry.select().where(entry.log_id == log_id, entry.position.in_(some))
+                found += map(entry_of, await connection.execute(query.order_by(entry.position)))
+        return found
+
     async def received(self, log_id: int, position: int) -> str:
         """When an entry of a peer became visible here (UTC text); empty for own ones, and where it was not noted."""
         table = schema.received
@@ -299,15 +315,19 @@ class Store:
             return [entry_of(row) for row in await connection.execute(query)]
 
     async def release(self, log_id: int, positions: Iterable[int]) -> None:
-        """Take entries out of quarantine."""
-        wanted = [{"at_log": log_id, "at_position": position} for position in positions]
+        """Take entries out of quarantine, and do what those that end others would have done. Raises BadErasure."""
+        released = set(positions)
+        wanted = [{"at_log": log_id, "at_position": position} for position in released]
         entry = schema.entry.c
         change = schema.entry.update().where(
             entry.log_id == sa.bindparam("at_log"), entry.position == sa.bindparam("at_position")
         )
         async with writing(self._engine) as connection:
             await connection.execute(change.values(quarantine=""), wanted)
+            visible = log_of(await statements.log_row(connection, log_id)).verified_size
+            effects = await effects_of.make_up(connection, log_id, released, visible)
             await connection.execute(statements.REVISED)
+        await self._scrubbed(effects)
 
     async def history(self, log_id: int, record: str) -> list[StoredEntry]:
         """The entries of a record in a log, those that are not shown included, in its order."""
@@ -343,6 +363,13 @@ class Store:
         asked = {"log_id": log_id, "kind": kind, "after": after}
         async with reading(self._engine) as connection:
             return [entry_of(row) for row in await connection.execute(statements.OF_KIND.limit(most), asked)]
+
+    async def named(self, log_id: int, kind: str, *, most: int) -> list[str]:
+        """The records of a kind in a log, by IRI, as far as they are visible: of endings what they end."""
+        asked = {"log_id": log_id, "kind": kind, "after": -1}
+        query = statements.OF_KIND.with_only_columns(schema.entry.c.record).limit(most)
+        async with reading(self._engine) as connection:
+            return list((await connection.execute(query, asked)).scalars())
 
     async def held(self, records: Iterable[str]) -> set[str]:
         """Those of some records of which a version is visible, whoever published it."""

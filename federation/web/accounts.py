@@ -14,6 +14,7 @@ from aiohttp import web
 from federation.errors import InvalidRequest, NotAllowed
 from federation.web import pages
 from federation.web.bodies import read_body
+from federation.web.guard import group_of
 from federation.web.keys import CLOCK, CONFIG, SESSIONS
 from federation.web.sessions import LASTS
 
@@ -56,7 +57,7 @@ async def log_in(request: web.Request) -> web.Response:
     name, password, after = (form.get(field, [""])[0][:1000] for field in ("name", "password", "after"))
     try:
         session = await request.app[SESSIONS].open(
-            name, password, address=request.remote or "", now=request.app[CLOCK]()
+            name, password, address=group_of(request.remote or ""), now=request.app[CLOCK]()
         )
     except NotAllowed as refused:
         context = {"after": _after(after), "failed": refused.detail, "name": name}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -12,9 +13,9 @@ from federation.errors import Gone, NotFound
 from federation.index.marking import plain_text
 from federation.log.effects import ENDINGS, ERASURE
 from federation.records import jsonld
-from federation.records.canonical import PC, Literal, Term, nodes_of, read
+from federation.records.canonical import PC, Literal, Term, nodes_of
 from federation.records.kinds import Field, FieldType, Kind, Vocabulary, in_language
-from federation.records.record import Record, address_of, assemble
+from federation.records.record import Record, address_of, assemble, titles_in
 from federation.store.rows import Log, StoredEntry
 from federation.store.store import Store
 from federation.web import accounts, notices, pages, standing
@@ -101,7 +102,7 @@ async def _record(request: web.Request, log: Log) -> web.Response:
     if form == HTML:
         return await _page(request, entry, log)
     vocabulary = request.app[WORKERS].tools.vocabulary
-    body, media_type = _data(entry, form, vocabulary)
+    body, media_type = await asyncio.to_thread(_data, entry, form, vocabulary)
     headers = {
         "Content-Type": f"{media_type}; charset=utf-8",
         "Access-Control-Allow-Origin": "*",
@@ -131,13 +132,18 @@ def _data(entry: StoredEntry, form: str, vocabulary: Vocabulary) -> tuple[bytes,
     return jsonld.dumps(jsonld.signed_view(entry.signed, vocabulary)).encode(), form
 
 
+def _read(entry: StoredEntry, vocabulary: Vocabulary) -> tuple[Record, Kind | None]:
+    """In a thread: a large record takes a tenth of a second."""
+    return assemble(nodes_of(entry.signed.body), vocabulary)
+
+
 # The page
 
 
 async def _page(request: web.Request, entry: StoredEntry, log: Log) -> web.Response:
     vocabulary = request.app[WORKERS].tools.vocabulary
     language = pages.language_of(request)
-    record, kind = assemble(nodes_of(entry.signed.body), vocabulary)
+    record, kind = await asyncio.to_thread(_read, entry, vocabulary)
     if kind is None:
         raise NotFound("This node does not know this kind of record yet.")
     names = await titles(referred_to(record, kind.fields), request.app[STORE], language.tag)
@@ -178,7 +184,7 @@ async def _page(request: web.Request, entry: StoredEntry, log: Log) -> web.Respo
 async def _gone(request: web.Request, entry: StoredEntry, log: Log, *, page: bool) -> web.Response:
     """The tombstone of a record: who ended it, when and why (RFC 9110 section 15.5.11)."""
     vocabulary, language = request.app[WORKERS].tools.vocabulary, pages.language_of(request)
-    record, _ = assemble(nodes_of(entry.signed.body), vocabulary)
+    record, _ = await asyncio.to_thread(_read, entry, vocabulary)
     reason_language, reason = in_language(record.texts(PC + "reason"), language.tag)
     by = language.pick(request.app[CONFIG].region(log.name))
     if page:
@@ -248,12 +254,7 @@ async def titles(iris: Iterable[str], store: Store, language: str) -> dict[str, 
         for iri, entry in (await store.currents(mine, log.id)).items():
             if entry.kind in ENDINGS:
                 continue
-            texts = {
-                value.language: value.value
-                for subject, path, value in read(entry.signed.body)
-                if subject == iri and path.endswith("/title") and isinstance(value, Literal)
-            }
-            tag, text = in_language(texts, language)
+            tag, text = in_language(titles_in(entry.signed.body, iri), language)
             found[iri] = Name(text or iri, _local_path(iri, log), tag)
     return found
 

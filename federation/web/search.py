@@ -14,7 +14,7 @@ from federation.index.facets import FacetValue
 from federation.index.hits import Hit
 from federation.index.marking import marked_html, plain_text
 from federation.records.kinds import Vocabulary, in_language
-from federation.search import MAX_OFFSET, Found, Request
+from federation.search import MAX_OFFSET, Found
 from federation.web import asked as parameters
 from federation.web import notices, pages, standing
 from federation.web.asked import PAGE_SIZE, Asked
@@ -109,10 +109,9 @@ async def page(request: web.Request) -> web.Response:
     """The search page, which is also the home page."""
     current = min(pages.number(request), MAX_OFFSET // PAGE_SIZE)
     asked = await parameters.read(request)
-    wanted = asked.request(parameters.today(request), offset=(current - 1) * PAGE_SIZE)
-    found, open_, told = await asyncio.gather(
-        request.app[SEARCH].search(wanted), _open(request, wanted), notices.of_all(request)
-    )
+    day = parameters.today(request)
+    wanted = replace(asked.request(day, offset=(current - 1) * PAGE_SIZE), open_from=day)
+    found, told = await asyncio.gather(request.app[SEARCH].search(wanted), notices.of_all(request))
     last = max(1, -(-found.total // PAGE_SIZE))
     if current > last:
         # The end of a list is a better answer than nothing at all.
@@ -127,7 +126,7 @@ async def page(request: web.Request) -> web.Response:
         "found": found,
         "facets": facets,
         "typed": {name: request.query.get(name, "")[:20] for name in ("from", "to")},
-        "quick": [each for each in _quick(asked, facets, open_) if found.total or each.pressed],
+        "quick": [each for each in _quick(asked, facets, found.open) if found.total or each.pressed],
         "mixed": mixed,
         "groups": _groups(asked, found.hits) if mixed and not asked.ranked else [("", found.hits)],
         "stand": await _stand(request, found),
@@ -144,17 +143,11 @@ async def page(request: web.Request) -> web.Response:
     return pages.page(request, "search.html", context)
 
 
-async def _open(request: web.Request, wanted: Request) -> int:
-    """How many of the records of a search can still be taken part in."""
-    only = replace(wanted, open_on=parameters.today(request), limit=0, offset=0, counted=False)
-    return (await request.app[SEARCH].search(only)).total
-
-
-def _quick(asked: Asked, facets: Mapping[str, Sequence[FacetValue]], open_: int) -> Iterator[Quick]:
+def _quick(asked: Asked, facets: Mapping[str, Sequence[FacetValue]], still_open: int) -> Iterator[Quick]:
     for name, value in QUICK:
         count = sum(each.count for each in facets.get(name, ()) if each.value == value)
         yield Quick(name, value, asked.filters.get(name) == (value,), count, asked.pairs(name, "lang"))
-    yield Quick("open", "true", asked.open, open_, asked.pairs("open", "lang"))
+    yield Quick("open", "true", asked.open, still_open, asked.pairs("open", "lang"))
 
 
 def _is_mixed(asked: Asked, hits: Sequence[Hit]) -> bool:

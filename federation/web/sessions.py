@@ -20,6 +20,8 @@ LASTS: Final = timedelta(hours=10)
 ATTEMPTS: Final = 10
 """Failed attempts for one name from one address within WITHIN; more are refused unread."""
 WITHIN: Final = timedelta(minutes=5)
+WAITING: Final = 20
+"""Passwords that wait to be compared; more are refused unread."""
 _REMEMBERED: Final = 10_000
 _HASHER: Final = PasswordHasher()
 
@@ -42,6 +44,8 @@ class Sessions:
         self._in_house = in_house
         self._signer = URLSafeTimedSerializer(secret, salt="procirc session")
         self._failed: dict[str, deque[datetime]] = {}
+        self._hashing = asyncio.Lock()
+        self._waiting = 0
 
     async def open(self, name: str, password: str, *, address: str, now: datetime) -> str:
         """A session for a name and password. Raises NotAllowed, and TooMany after many failures."""
@@ -54,13 +58,24 @@ class Sessions:
             raise TooMany("Too many attempts to log in.", remedy="Wait five minutes.")
         failed.append(now)  # before anything is awaited: many attempts at once are many attempts
         known = await self._in_house.password(name)
-        right = await asyncio.to_thread(_matches, known, password)
+        right = await self._compared(known, password)
         if not (known and right):
             if len(self._failed) > _REMEMBERED:
                 self._failed.pop(next(iter(self._failed)))
             raise NotAllowed("That name and password do not match.")
         self._failed.pop(key, None)
         return str(self._signer.dumps([name, _mark(known)]))
+
+    async def _compared(self, known: str, password: str) -> bool:
+        """One after the other: each takes 64 MiB and a core, and names that were never heard of cost as much."""
+        if self._waiting >= WAITING:
+            raise TooMany("Too many people are logging in.", remedy="Try again in a moment.")
+        self._waiting += 1
+        try:
+            async with self._hashing:
+                return await asyncio.to_thread(_matches, known, password)
+        finally:
+            self._waiting -= 1
 
     async def person(self, session: str) -> str:
         """Whose session it is; empty for one that is over, forged, or of an account that is gone."""

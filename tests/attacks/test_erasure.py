@@ -10,6 +10,7 @@ import pytest
 from federation import following
 from federation.erasures import erasures, overdue
 from federation.errors import AlreadyExists, NotFound, StorageFailed
+from federation.log import trust
 from federation.log.times import timestamp
 from federation.node import scheduler
 from federation.store.effects import MOST
@@ -340,3 +341,29 @@ async def test_a30_what_was_erased_before_it_came_here_counts_for_no_day(node, p
     assert (await node.pull(peer)).state == "active"
     assert "kept" in await node.slugs(peer)
     await assert_sound(node)
+
+
+async def test_a30_an_erasure_on_which_a_reader_failed_is_carried_out_once_it_is_understood(start_node, monkeypatch):
+    flanders = await start_node("flanders")
+    denmark = await start_node("denmark", peers=[flanders.base])
+    await flanders.publish(pilot("mill", title=CANARY))
+    await denmark.pull(flanders)
+    await flanders.node.own.erase(f"{flanders.base}/records/pilot/mill", {"en": "A person asked for it."})
+    understood = trust.understood
+
+    def failing(body: str, *tools: object) -> object:
+        if "erases" in body:
+            raise ValueError("a defect of this version")
+        return understood(body, *tools)
+
+    with monkeypatch.context() as defect:
+        defect.setattr(trust, "understood", failing)
+        assert (await denmark.pull(flanders)).state == "active"
+    log = await denmark.log_of(flanders)
+    assert await denmark.slugs(flanders) == ["mill"]
+    assert await denmark.node.syncer.reconsider() == {log.did: [2]}
+    await denmark.node.catch_up()
+    assert (await denmark.node.store.entries(log.id, 1, 2))[0].signed.body == ""
+    assert await denmark.node.store.erasures(log.id) == {1: 2}
+    assert await found(denmark, CANARY) == 0
+    await assert_sound(denmark)

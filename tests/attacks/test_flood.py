@@ -232,3 +232,19 @@ async def test_a31_what_was_taken_is_counted_over_a_restart(start_node, peer):
     assert (await node.pull(peer)).reason == "quota"
     assert (await node.log_of(peer)).size == 102
     await assert_sound(node)
+
+
+async def test_a31_what_is_not_believed_is_counted_as_well(start_node, peer):
+    node = await start_node("flanders", peers=[peer.base], limits=Limits(day_bytes=200_000, page_bytes=150_000))
+    peer.publish("first")
+    await node.pull(peer)
+    peer.publish("mill")
+    peer.altering("/feed/0/0", lambda body: body + b"no statement\n" * 5_000)
+    states = [(await node.pull(peer)).reason for _ in range(4)]
+    assert states[0] != "quota"
+    assert states[-1] == "quota"
+    peer.honest()
+    node.clock.forward(days=1)
+    assert (await node.pull(peer)).state == "active"
+    assert await node.slugs(peer) == ["first", "mill"]
+    await assert_sound(node)

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from federation import gossip, proving
+from federation import following, gossip, proving
 from federation.errors import NotVerified, ReadOnly
 from federation.log import checkpoint as checkpoints
 from federation.log import forks
@@ -61,7 +61,7 @@ async def two(start_node, peer):
     """Two nodes that follow the peer and each other."""
     denmark = await start_node("denmark", peers=[peer.base])
     norway = await start_node("norway", peers=[peer.base, denmark.base])
-    denmark.node.origins.add(norway.base)
+    denmark.may_ask(norway.base)
     return denmark, norway
 
 
@@ -370,14 +370,14 @@ async def test_a28_a_new_node_gets_the_log_of_a_peer_that_is_gone_from_a_mirror(
 
     peer.answering("/", gone)
     norway = await start_node("norway")
-    norway.node.origins.add(denmark.base)
+    norway.may_ask(denmark.base)
     pulled = await norway.pull(peer.base, via=denmark.base)
     assert (pulled.state, pulled.size) == ("active", 133)
     assert (await norway.log_of(peer.base)).verified.root == (await denmark.log_of(peer)).verified.root
     await assert_sound(norway)
     peer.honest()
     peer.publish("dike")
-    norway.node.origins.add(peer.base)
+    norway.may_ask(peer.base)
     assert (await norway.pull(peer)).added == 1
 
 
@@ -447,3 +447,26 @@ async def test_a_publish_stands_although_its_checkpoint_cannot_be_kept_beside_th
     await node.node.own.remember()
     assert node.node.guard.newest() == 2
     await assert_sound(node)
+
+
+async def test_a19_a_decision_about_a_peer_holds_although_others_have_not_decided_yet(two, peer):
+    denmark, norway = two
+    peer.publish("mill", "lock")
+    await denmark.pull(peer)
+    peer.entries = peer.entries[:2]
+    peer.publish("forged", "more")
+    await norway.pull(peer)
+    await meet(norway, denmark)
+    assert await state(norway, peer) == "forked"
+    await following.confirm(norway.node, "peer", "")
+    peer.publish("newer")
+    assert (await norway.pull(peer)).state == "active"
+    await meet(norway, denmark)
+    assert (await norway.pull(peer)).state == "active"
+    peer.entries = peer.entries[:3]
+    peer.publish("third", "history", "of", "all")
+    assert (await norway.pull(peer)).state == "forked"
+
+
+async def state(node, peer) -> str:
+    return (await node.node.store.peers.states())[(await node.log_of(peer)).id].state

@@ -206,7 +206,7 @@ async def test_a10_a_redirect_may_not_change_the_port(node, peer, start_node, to
         "http": peer.base.removesuffix(port) + ":80",
         "https": peer.base.replace("http:", "https:"),
     }[to]
-    node.node.origins.add(denmark.base)
+    node.may_ask(denmark.base)
     peer.publish("mill")
     peer.answering("/feed", redirecting(target + "/feed"))
     pulled = await node.pull(peer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -11,12 +12,13 @@ import aiohttp
 import pytest
 from itsdangerous import URLSafeTimedSerializer
 
-from federation.errors import AlreadyExists, NotFound
+from federation.errors import AlreadyExists, NotAllowed, NotFound, TooMany
 from federation.exchange import rows
 from federation.records.canonical import nodes_of
 from federation.records.draft import Draft
 from federation.records.record import assemble
-from federation.web.sessions import ATTEMPTS, WITHIN, hashed
+from federation.web.keys import SESSIONS
+from federation.web.sessions import ATTEMPTS, WAITING, WITHIN, hashed
 from tests.conftest import TestNode
 
 CANARY = "Kanarievogel-7461"
@@ -193,3 +195,31 @@ async def test_an_account_is_added_once_and_removed_once(home):
     with pytest.raises(NotFound):
         await in_house.remove_account("an")
     assert await in_house.accounts() == []
+
+
+async def test_what_was_erased_is_not_kept_again_when_its_table_is_imported_once_more(home):
+    iri = home.base + RECORD
+    assert await home.node.store.in_house.texts(iri)
+    await home.node.own.erase(iri, {"en": "A person asked for it."})
+    outcome = await home.node.publisher.publish([TOWN, PRACTICE])
+    assert (iri in outcome.unchanged, outcome.in_house) == (True, set())
+    assert await home.node.store.in_house.texts(iri) == {}
+    assert await home.node.store.in_house.keep({iri: {("contact", "nl"): CANARY}}) == set()
+    assert await home.node.store.in_house.texts(iri) == {}
+
+
+async def test_guesses_from_one_network_of_ipv6_are_counted_together(start_node):
+    home = await start_node("flanders", trusted_proxies=("127.0.0.1",))
+    async with aiohttp.ClientSession() as session:
+        for at in range(ATTEMPTS + 1):
+            data, headers = {"name": "an", "password": "wrong"}, {"X-Forwarded-For": f"2001:db8::{at:x}"}
+            async with session.post(f"{home.base}/login", data=data, headers=headers) as response:
+                status = response.status
+    assert status == 429
+
+
+async def test_only_so_many_wait_for_their_password_to_be_compared(home):
+    sessions, now = home.app[SESSIONS], home.clock()
+    every = (sessions.open(f"name-{each}", "wrong", address="", now=now) for each in range(WAITING + 5))
+    refused = [type(each) for each in await asyncio.gather(*every, return_exceptions=True)]
+    assert (refused.count(NotAllowed), refused.count(TooMany)) == (WAITING, 5)
