@@ -17,18 +17,22 @@ from federation.index import feedback, names, ranking
 from federation.index import query as queries
 from federation.index.completion import Completion, complete
 from federation.index.concepts import is_meaning
-from federation.index.documents import NODE_FACET, displayed, facet_field, named_in
+from federation.index.documents import NODE_FACET, ROLES, displayed, facet_field, named_in
 from federation.index.facets import Facets, FacetValue, total
 from federation.index.hits import Hit, Hits, Scored, Understood
+from federation.index.languages import WORD, fold
 from federation.index.names import Bearers
 from federation.index.query import Scope
 from federation.index.reading import Asked, Understanding, corrected
 from federation.index.seen import SeenWords
 from federation.index.text import TextIndex
 from federation.index.units import Unit, length
+from federation.index.widening import widened
 
 MAX_LIMIT: Final = 100
 MAX_OFFSET: Final = 10_000
+_WRITTEN: Final = 3
+"""Records that are looked into for how a word is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +140,7 @@ class Search:
             concepts=tuple(self._understood(plan)),
             exact=exact,
             open=still_open,
-            suggestion=corrected(request.text, plan.units, lambda word: self._stands(word, plan.searcher)),
+            suggestion=corrected(request.text, plan.units, lambda word: self._written(word, plan.searcher)),
         )
 
     def _plan(self, request: Request, *, strict: bool, before: _Plan | None = None) -> _Plan:
@@ -146,6 +150,8 @@ class Search:
         searcher = before.searcher if before is not None else index.searcher()
         reading = Understanding(index.concepts, index.words, request.language, glossary=glossary, sure=strict)
         units = reading.units(asked.text)
+        if not strict:
+            units = widened(units, index.concepts, searcher)
         bearers = names.bearers(units, index, searcher, before.bearers if before is not None else None)
         called = names.named(units, bearers.titles, request.language)
         units = names.referring(units, called)
@@ -167,10 +173,15 @@ class Search:
     def _count(self, plan: _Plan) -> int:
         return total(plan.searcher.search(self._query(plan, scored=False), 1, True))
 
-    def _stands(self, word: str, searcher: tantivy.Searcher) -> bool:
-        """Whether a record has a folded word; the index also knows those of records that are gone."""
+    def _written(self, word: str, searcher: tantivy.Searcher) -> str:
+        """A folded word as a record writes it; empty where none has it, as the index also knows words that are gone."""
         query = tantivy.Query.term_query(self._index.schema, "exact", word, "basic")
-        return bool(searcher.search(query, 1, False).hits)
+        found = searcher.search(query, _WRITTEN, False).hits
+        shown = (displayed(searcher.doc(address), self._index.concepts) for _, address in found)
+        texts = (text for display in shown for role in ROLES for text in display[role].values())
+        ways = {each for text in texts for each in WORD.findall(text) if fold(each) == word}
+        # In small letters where somebody writes it so: elsewhere it may begin a sentence.
+        return min(ways, key=lambda each: (not each.islower(), each), default=word if found else "")
 
     def _query(self, plan: _Plan, without: str = "", *, scored: bool = True) -> tantivy.Query:
         asked, request = plan.asked, plan.request

@@ -389,7 +389,7 @@ def test_a_typing_error_gives_results_and_a_suggestion(library):
     search = library(pilot("mill", title="Windmolenpark Zwevegem"), pilot("lock", title="Sluis"))
     found = asking(search, "zwevegm")
     assert slugs(found) == ["mill"]
-    assert found.suggestion == "zwevegem"
+    assert found.suggestion == "Zwevegem"
     assert [(each.how, each.match) for each in found.hits[0].because] == [("like", "Zwevegem")]
 
 
@@ -963,7 +963,7 @@ async def test_a_withdrawn_record_is_found_no_more_and_its_words_are_not_suggest
     node = await start_node("flanders")
     await node.publish(pilot("mill", title="Zwevegem"), pilot("lock", title="Sluis"))
     await node.node.follower.catch_up()
-    assert (await node.node.search.search(Request("zwevegm", "nl"))).suggestion == "zwevegem"
+    assert (await node.node.search.search(Request("zwevegm", "nl"))).suggestion == "Zwevegem"
     await node.node.own.withdraw(f"{node.base}/records/pilot/mill", {"nl": "Vervallen."})
     await node.node.follower.catch_up()
     found = await node.node.search.search(Request("zwevegm", "nl"))

@@ -20,6 +20,7 @@ from federation.index.hidden import HiddenLabels
 from federation.index.reading import Asked, Understanding
 from federation.index.text import TextIndex
 from federation.index.units import QueryWord, Unit
+from federation.index.widening import widened
 
 Change = Callable[[Unit], Unit]
 DEPTH: Final = 60
@@ -45,7 +46,7 @@ def without_concepts(unit: Unit) -> Unit:
 
 
 def without_learned(unit: Unit) -> Unit:
-    return replace(unit, linked=tuple(each for each in unit.linked if not each.learned))
+    return replace(unit, linked=tuple(each for each in unit.linked if each.how != "learned"))
 
 
 def without_both(unit: Unit) -> Unit:
@@ -57,7 +58,7 @@ def without_compounds(unit: Unit) -> Unit:
 
 
 def without_likeness(unit: Unit) -> Unit:
-    sure = tuple(each for each in unit.linked if each.weight == 1.0 or each.learned)
+    sure = tuple(each for each in unit.linked if each.weight == 1.0 or each.how == "learned")
     return replace(_words(unit, lambda word: replace(word, near=())), linked=sure)
 
 
@@ -137,6 +138,7 @@ class System:
         asked = Asked.read(query)
         reading = Understanding(self._read_by, self._index.words, language)
         searcher, units = self._index.searcher(), reading.units(asked.text)
+        units = widened(units, self._index.concepts, searcher)
         bearers = names.bearers(units, self._index, searcher)
         units = names.referring(units, names.named(units, bearers.titles, language))
         alike = [_through(each, self._change) for each in reading.names(units)] if self._alike else []

@@ -18,7 +18,7 @@ from federation.index.grams import Alike, best_of
 from federation.index.hidden import HiddenLabels
 from federation.index.labels import Label, Labels, spellings
 from federation.index.languages import ANALYSED, UNKNOWN, WORD, Word, analysed_as, stop_stems, words
-from federation.index.lexicon import BASE, learned_meanings, load_hidden, load_lexicon, load_refused
+from federation.index.lexicon import BASE, learned_meanings, load_broader, load_hidden, load_lexicon, load_refused
 from federation.index.phrases import Phrases
 from federation.index.spotting import Spotting
 from federation.records.kinds import Vocabulary, in_language
@@ -278,6 +278,14 @@ class Concepts:
             concept = self.vocabulary.concepts.get(iri)
             todo += [(broader, step + 1) for broader in concept.broader] if concept else []
         return steps
+
+    def wider(self, iri: str) -> tuple[str, ...]:
+        """What a thing of the lexicon is a kind of, one step up."""
+        return self._kinds.get(iri, ())
+
+    @cached_property
+    def _kinds(self) -> Mapping[str, tuple[str, ...]]:
+        return load_broader(self.vocabulary.folder)
 
     def narrower(self, iri: str) -> frozenset[str]:
         """Every concept below one, at any depth."""

@@ -21,7 +21,7 @@ from federation.records.kinds import in_language
 
 @dataclass(frozen=True, slots=True)
 class Because:
-    """Why a record was found: ``how`` is word, like, part, concept, named, narrower, code or mention.
+    """Why a record was found: ``how`` is word, like, part, concept, named, narrower, broader, code or mention.
 
     ``word`` is what was typed, ``match`` how the record says it (in ``language``), ``concept`` the IRI
     through which it was found and ``label`` its name in the reader's language. ``like`` is a word that only
@@ -294,12 +294,17 @@ class Explainer:
         return form.folded in self._looking_alike and not (rules == self._rules and form.stem in self._stems)
 
     def _by_concept(self, asked: _Numbered, found: _Found, display: Mapping[str, Any]) -> Because | None:
-        tagged, said = display["tagged"], asked.unit.surface
+        tagged, said, alike, broader = display["tagged"], asked.unit.surface, asked.unit.alike, asked.unit.broader
+        for iri in broader:
+            if iri in found.concepts or iri in tagged:
+                return Because("broader", said, "", "", iri, self._label(iri))
         for iri in asked.concepts:
             if iri in found.concepts:
                 surface, tag = found.concepts[iri]
-                return Because("named", said, surface, tag, iri, self._label(iri))
+                return Because("like" if iri in alike else "named", said, surface, tag, iri, self._label(iri))
         for iri in asked.concepts:
+            if iri in tagged and iri in alike:
+                return Because("like", said, self._label(iri), self._language, iri, self._label(iri))
             if iri in tagged:
                 return Because("concept", said, "", "", iri, self._label(iri))
         for iri in asked.concepts:

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from federation.index.languages import WORD, analysed_as, fold, written_stem
 from federation.records.lexical import SEVERAL
 
-LONGEST: Final = 5
+LONGEST: Final = 7
 """Words of a hidden label."""
 
 

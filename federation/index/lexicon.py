@@ -4,7 +4,8 @@ A row of a table in ``vocab/lexicon/`` is one meaning (``records.lexical``). Sea
 nobody tags: words lead to it and from it, never to each other.
 
 Beside the tables lie what only queries are read by: ``learned.csv``, which ``federation.index.learning`` writes,
-``refused.csv``, with what words do not mean, and in ``hidden/`` a table a language of what people type besides.
+``refused.csv``, with what words do not mean, ``broader.csv``, with what the things of the lexicon are kinds of, and in
+``hidden/`` a table a language of what people type besides.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ _ROOT: Final = "https://w3id.org/procirc/"
 """What is left out of the addresses of concepts in the tables that only queries are read by."""
 _LEARNED: Final = "learned.csv"
 _REFUSED: Final = "refused.csv"
+_BROADER: Final = "broader.csv"
 _HIDDEN: Final = "hidden"
 _TEXTS: Final = ("concept", "texts")
 _NAME: Final = re.compile(r"[\w-]+")
@@ -57,12 +59,13 @@ class Association(NamedTuple):
 
 def lexicon_files(folder: Path) -> list[Path]:
     """The tables of a vocabulary's lexicon by which records are indexed, in a fixed order."""
-    return [path for path in sorted((folder / FOLDER).glob("*.csv")) if path.name not in (_LEARNED, _REFUSED)]
+    others = (_LEARNED, _REFUSED, _BROADER)
+    return [path for path in sorted((folder / FOLDER).glob("*.csv")) if path.name not in others]
 
 
 def query_files(folder: Path) -> list[Path]:
     """The tables that only queries are read by, as far as there are any."""
-    singles = (folder / FOLDER / _LEARNED, folder / FOLDER / _REFUSED)
+    singles = (folder / FOLDER / name for name in (_LEARNED, _REFUSED, _BROADER))
     return [path for path in (*singles, *_hidden_files(folder).values()) if path.exists()]
 
 
@@ -124,6 +127,15 @@ def load_hidden(folder: Path) -> list[tuple[str, str, str]]:
 def _hidden_files(folder: Path) -> dict[str, Path]:
     """The tables of hidden labels by language, whether they are there or not."""
     return {language: folder / FOLDER / _HIDDEN / f"{language}.csv" for language in LANGUAGES}
+
+
+def load_broader(folder: Path) -> dict[str, tuple[str, ...]]:
+    """What the concepts of the lexicon are a kind of, by address. Raises Misconfigured naming file and line."""
+    found: dict[str, tuple[str, ...]] = {}
+    for _, row in _rows(folder / FOLDER / _BROADER, ("concept", "broader")):
+        concept, broader = map(_address, row)
+        found[concept] = (*found.get(concept, ()), broader)
+    return found
 
 
 # Single words

@@ -206,7 +206,7 @@ def _unit(unit: Unit, language: str, schema: tantivy.Schema, concepts: Concepts)
         choices.append(_every([_form(word, language, schema) for word in unit.words]))
     if unit.inner:
         inner = [_unit(each, language, schema, concepts) for each in unit.inner]
-        choices.append(tantivy.Query.boost_query(_some(inner), ranking.WITHIN))
+        choices.append(tantivy.Query.boost_query(_every(inner) if unit.whole else _some(inner), ranking.WITHIN))
     for each in unit.linked:
         for role, weight in _roles(each.concept, concepts):
             choices.append(_boosted(schema, role, concepts.terms[each.concept], weight * each.weight))
@@ -236,7 +236,7 @@ def _sure(unit: Unit) -> Unit:
     if not sure and unit.name:
         return replace(unit, words=tuple(replace(word, near=()) for word in unit.words), linked=())
     if not sure:
-        return unit
+        return replace(unit, whole=len(unit.words) == 1)
     plain = tuple(replace(word, near=()) for word in unit.words)
     return replace(unit, words=plain, linked=sure, inner=(), ways=())
 
@@ -259,8 +259,10 @@ def _any_of_all(units: Iterable[Unit], language: str, schema: tantivy.Schema, co
             terms |= fields[0]
         elif fields and not unit.inner:
             more.append(_every([_some(_flat(each, schema)) for each in fields]))
-        # Of a phrase that is looked into one word is enough, so all of them need not be asked for.
-        todo += unit.inner
+        if unit.inner and unit.whole:
+            more.append(_every([_any_of(each, language, schema, concepts) for each in unit.inner]))
+        else:
+            todo += unit.inner  # of a phrase that is looked into one word is enough, so all need not be asked for
     return _some([*_flat(terms, schema), *more])
 
 

@@ -24,6 +24,8 @@ REFERS: Final = 1.6
 """What is called by name, and the records that refer to it."""
 BROADER: Final = 1.1
 """A record about something narrower than the concept of the query."""
+WIDER: Final = 0.5
+"""Something broader than a concept about which there is no record at all."""
 WITHIN: Final = 0.75
 """A concept that is named by some words of a longer name only, or by a part of a compound."""
 TOLD: Final = 1.6

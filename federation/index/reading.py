@@ -19,7 +19,7 @@ from federation.index.glossary import NOTHING, WAYS, Glossary, Way
 from federation.index.grams import Alike
 from federation.index.inflection import is_inflected
 from federation.index.languages import ANALYSED, WORD, Word, analysed_as, fold, is_stop_word, stem
-from federation.index.units import Linked, QueryWord, Unit, length
+from federation.index.units import How, Linked, QueryWord, Unit, length
 
 MAX_TEXT: Final = 400
 """Characters of a query that are read; the rest is left out."""
@@ -34,6 +34,8 @@ _LABELS: Final = 6
 _WIDEST: Final = 5
 """Words and phrases that are looked at together."""
 _FAINT: Final = 0.05
+_SUREST: Final = 0.95
+"""What a word means for which only a part of a name speaks, is never sure."""
 _LONG_ENOUGH: Final = 5
 """Letters of a word that may be mistyped; with fewer, too many are alike."""
 _MISTYPED: Final = 0.75
@@ -218,15 +220,20 @@ class Understanding:
             for tag in ANALYSED:
                 named = self._concepts.named_by((stem(surface, tag),), tag)
                 _add(linked, ((iri, ranking.FOREIGN) for iri in named if tag != self._rules))
-        if not linked and not inner:
-            for form in sorted(plain.folded):
-                _add(linked, self._concepts.like(form, self._language, least=ranking.ALIKE_LABEL, most=_LABELS))
-                if mistyped and len(form) >= _LONG_ENOUGH:
-                    meant_by = self._concepts.meant(form, self._language, most=_LABELS)
-                    _add(linked, ((iri, share * ranking.MISTYPED) for iri, share in meant_by))
-        every = (*_ordered(linked), *self._learned(plain.stems, linked))
+        alike = self._alike(plain, mistyped=mistyped) if not linked and not inner else {}
+        every = (*_ordered(linked), *_ordered(alike, "like"), *self._learned(plain.stems, linked | alike))
         allowed = tuple(each for each in every if not self._refused([[form] for form in plain.stems], each.concept))
         return Unit((plain,), allowed, inner, name=not known, meant=meant, ways=ways, sole=sole)
+
+    def _alike(self, word: QueryWord, *, mistyped: bool) -> dict[str, float]:
+        """The concepts of which a name looks like a word, or is what it was meant to be."""
+        found: dict[str, float] = {}
+        for form in sorted(word.folded):
+            _add(found, self._concepts.like(form, self._language, least=ranking.ALIKE_LABEL, most=_LABELS))
+            if mistyped and len(form) >= _LONG_ENOUGH:
+                meant_by = self._concepts.meant(form, self._language, most=_LABELS)
+                _add(found, ((iri, share * ranking.MISTYPED) for iri, share in meant_by))
+        return found
 
     def _refused(self, forms: Iterable[Sequence[str]], iri: str) -> bool:
         return any(self._glossary.refuses(stems, self._rules, iri) for stems in forms)
@@ -236,7 +243,7 @@ class Understanding:
         found: dict[str, float] = {}
         for form in sorted(stems):
             _add(found, self._concepts.learned.get((self._rules, form), ()))
-        return (Linked(iri, likely * ranking.LEARNED, True) for iri, likely in found.items() if iri not in linked)
+        return (Linked(iri, likely * ranking.LEARNED, "learned") for iri, likely in found.items() if iri not in linked)
 
     def _parts(self, surface: str) -> Iterator[Unit]:
         """The parts of a compound, each as it was typed."""
@@ -244,19 +251,25 @@ class Understanding:
         for part in self._concepts.spotting.splitter.parts(folded, self._rules):
             at = folded.index(part, at)
             end = at + len(part)
-            yield self._part(surface[at:end] if len(surface) == len(folded) else part, stem(part, self._rules))
+            yield self._part(surface[at:end] if len(surface) == len(folded) else part, surface)
             at = end
 
-    def _part(self, surface: str, form: str) -> Unit:
+    def _part(self, surface: str, whole: str) -> Unit:
+        form, spotting = stem(surface, self._rules), self._concepts.spotting
         linked = dict.fromkeys(self._concepts.named_by((form,), self._language), 1.0)
         self._tell(linked, form)
-        allowed = tuple(each for each in _ordered(linked) if not self._refused([[form]], each.concept))
+        allowed = tuple(
+            each
+            for each in _ordered(linked)
+            if not self._refused([[form]], each.concept) and not spotting.refuses(whole, self._rules, each.concept)
+        )
         return Unit((QueryWord(surface, frozenset(), frozenset([form])),), allowed)
 
     def _tell(self, linked: dict[str, float], form: str) -> None:
         """Add the concepts in whose names a word stands and few others have it."""
-        told = ((iri, min(1.0, share * ranking.TOLD)) for iri, share in self._concepts.told_by(form, self._language))
-        _add(linked, ((iri, weight) for iri, weight in told if weight > _FAINT))
+        told = self._concepts.told_by(form, self._language)
+        shares = ((iri, min(_SUREST, share * ranking.TOLD)) for iri, share in told)
+        _add(linked, ((iri, weight) for iri, weight in shares if weight > _FAINT))
 
     def names(self, units: Sequence[Unit]) -> list[Unit]:
         """What several units together look like: names (*tools to count costs* is nearly a label), and concepts of
@@ -274,7 +287,7 @@ class Understanding:
                 like = [each for each in like if not self._refused([stems], each[0])]
                 if like:
                     said = " ".join(unit.surface for unit in units[at : at + size])
-                    yield Unit((), tuple(Linked(*each) for each in like), said=said)
+                    yield Unit((), tuple(Linked(*each, "like") for each in like), said=said)
 
     def _spoken_of(self, units: Sequence[Unit]) -> Iterator[Unit]:
         named = {iri for unit in units for iri in unit.concepts}
@@ -310,25 +323,24 @@ def _add(linked: dict[str, float], more: Iterable[tuple[str, float]]) -> None:
         linked[iri] = max(weight, linked.get(iri, 0.0))
 
 
-def _ordered(linked: Mapping[str, float]) -> tuple[Linked, ...]:
-    return tuple(Linked(*each) for each in sorted(linked.items(), key=lambda pair: -pair[1]))
+def _ordered(linked: Mapping[str, float], how: How = "named") -> tuple[Linked, ...]:
+    return tuple(Linked(*each, how) for each in sorted(linked.items(), key=lambda pair: -pair[1]))
 
 
-def corrected(text: str, units: Sequence[Unit], stands: Callable[[str], bool]) -> str:
+def corrected(text: str, units: Sequence[Unit], written: Callable[[str], str]) -> str:
     """A query with the words that no record has replaced by those they look like; empty where all is well.
 
-    ``stands`` says whether a record has a folded word. A word is suggested as it is kept, folded: how it is
-    spelt stands in the hits.
+    ``written`` gives a folded word as a record writes it; empty where none has it.
     """
     better: dict[str, str] = {}
     for word in (word for unit in units if unit.name for word in unit.words):
-        if not word.near or any(map(stands, word.folded)):
+        if not word.near or any(map(written, word.folded)):
             continue
         typed = min(word.folded)
-        meant = {each: DamerauLevenshtein.normalized_similarity(typed, each) for each, _ in word.near if stands(each)}
+        meant = {each: DamerauLevenshtein.normalized_similarity(typed, each) for each, _ in word.near if written(each)}
         nearest = max(meant, key=lambda each: meant[each], default="")
         if nearest and meant[nearest] >= _MISTYPED:
-            better[word.surface] = nearest
+            better[word.surface] = written(nearest)
     read = text[:MAX_TEXT]
     suggested = WORD.sub(lambda match: better.get(match[0], match[0]), read)
     return suggested if suggested != read else ""

@@ -78,6 +78,10 @@ class Spotting:
                     found[iri] = None
         return found
 
+    def refuses(self, word: str, rules: str, iri: str) -> bool:
+        """Whether a word is said not to mean a concept, whatever its stem and its parts say."""
+        return (rules, word.lower(), iri) in self._refused
+
     def parts(self, folded: str, rules: str) -> tuple[str, ...]:
         """The stems of the parts of a compound, in order; empty for any other word."""
         return tuple([stem(part, rules) for part in self.splitter.parts(folded, rules)])

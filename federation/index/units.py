@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from federation.index.glossary import Way
+
+How: TypeAlias = Literal["named", "learned", "like", "broader"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +29,9 @@ class Linked:
 
     concept: str
     weight: float
-    learned: bool = False
-    """Whether nothing but the parallel texts says so."""
+    how: How = "named"
+    """``learned`` where nothing but the parallel texts says so, ``like`` where a name of it only looks like what was
+    typed, and ``broader`` where it is only what was typed is a kind of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +55,23 @@ class Unit:
     """How texts say what it surely means, beside what code lists and lexicon know."""
     sole: bool = False
     """Whether nothing but terms says what it means, and no record has the word: else what they add comes behind."""
+    whole: bool = False
+    """Whether a compound is only said by all of its parts together."""
     refers: tuple[str, ...] = ()
     """The records that it calls by name, alone or with the units beside it."""
+
+    @property
+    def alike(self) -> frozenset[str]:
+        """Concepts of which a name only looks like it."""
+        return self._linked_as("like")
+
+    @property
+    def broader(self) -> frozenset[str]:
+        """Concepts of which it is a kind."""
+        return self._linked_as("broader")
+
+    def _linked_as(self, how: How) -> frozenset[str]:
+        return frozenset(each.concept for each in self.linked if each.how == how)
 
     @property
     def surface(self) -> str:

@@ -271,7 +271,7 @@ def linked(concepts: Concepts, text: str, language: str = "en") -> tuple[Linked,
 
 def test_a_query_is_led_from_any_form_of_a_learned_word_to_its_concept(tmp_path: Path):
     concepts = with_tables(tmp_path, learned=LEARNED)
-    assert linked(concepts, "wobbel") == (Linked(CHAIR, pytest.approx(0.6 * ranking.LEARNED), learned=True),)
+    assert linked(concepts, "wobbel") == (Linked(CHAIR, pytest.approx(0.6 * ranking.LEARNED), "learned"),)
     assert linked(concepts, "wobbel", "nl") == ()
 
 
