@@ -269,8 +269,7 @@ class Search:
 
     def is_value(self, name: str, value: str) -> bool:
         """Whether a facet can have a value, or a record has it although the vocabulary does not know it."""
-        possible = self._facets.possible(name)
-        if not possible or value in possible:
+        if value in self._facets.possible(name):
             return True
         query = tantivy.Query.term_query(self._index.schema, facet_field(name), value, "basic")
         return bool(self._index.searcher().search(query, 1, False).hits)

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
+from itertools import islice
 from typing import Final
 from urllib.parse import urlencode
 
@@ -16,6 +17,7 @@ from aiohttp import web
 
 from federation.communities import Communities, Community
 from federation.errors import Fault, InvalidRequest
+from federation.index.documents import NODE_FACET
 from federation.index.facets import FacetValue
 from federation.index.reading import MAX_TEXT
 from federation.index.reading import Asked as Syntax
@@ -34,6 +36,7 @@ TEXTS: Final = {
     "parameter": "There is no parameter “{value}”. Perhaps you mean: {near}.",
     "value": "“{value}” is no value of “{facet}”. Perhaps you mean: {near}.",
     "no-value": "“{value}” is no value of “{facet}”. A search without it lists those there are.",
+    "values": "{value} values of “{facet}” are too many at once. Choose {most} at most, or none.",
     "number": "“{value}” is not a number from 0 to {most}. Write one in digits, or leave it out.",
     "community": "There is no community “{value}” on this node. Perhaps you mean: {near}.",
     "no-community": "There is no community “{value}” on this node. The page /communities lists those there are.",
@@ -156,6 +159,11 @@ async def read(request: web.Request) -> Asked:
     """What a request asks for; wrong parameters are left aside and named in ``faults``."""
     query, language = request.query, pages.language_of(request)
     text, faults = query.get("q", ""), list[Fault]()
+    for name in (name for name in _OF_API if len(query.getall(name, ())) > 1):
+        faults.append(_fault(request, "twice", name, value=name))
+    locales = request.app[LOCALES]
+    if query.get("lang") and not locales.offered(query["lang"]):
+        faults.append(_fault(request, "language", "lang", value=query["lang"], near=", ".join(locales.languages)))
     years = Years(*(_year(request, name, faults) for name in ("from", "to")))
     if years.backwards:
         faults.append(_fault(request, "years", "to", first=str(years.first), last=str(years.last)))
@@ -181,13 +189,8 @@ async def read_strictly(request: web.Request) -> tuple[Asked, Request]:
     asked = await read(request)
     faults: list[Fault] = []
     known = [*_OF_API, *request.app[SEARCH].facets]
-    for name in (name for name in request.query if name not in known):
+    for name in islice((name for name in request.query if name not in known), _LISTED):
         faults.append(_fault(request, "parameter", name[:_SHOWN], value=name, near=_near(name, known)))
-    for name in (name for name in _OF_API if len(request.query.getall(name, ())) > 1):
-        faults.append(_fault(request, "twice", name, value=name))
-    locales = request.app[LOCALES]
-    if asked.by_hand and not locales.offered(asked.by_hand):
-        faults.append(_fault(request, "language", "lang", value=asked.by_hand, near=", ".join(locales.languages)))
     faults += asked.faults
     limit = _number(request, "limit", PAGE_SIZE, MAX_LIMIT, faults)
     offset = _number(request, "offset", 0, MAX_OFFSET, faults)
@@ -213,17 +216,22 @@ def communities(request: web.Request) -> Communities:
 async def _filters(request: web.Request, faults: list[Fault]) -> dict[str, tuple[str, ...]]:
     if request.query.keys().isdisjoint(request.app[SEARCH].facets):
         return {}
-    return await asyncio.to_thread(_chosen, request, faults)  # it may ask the index
+    nodes = {log.name for log in await request.app[STORE].logs()}
+    return await asyncio.to_thread(_chosen, request, nodes, faults)  # it may ask the index
 
 
-def _chosen(request: web.Request, faults: list[Fault]) -> dict[str, tuple[str, ...]]:
+def _chosen(request: web.Request, nodes: Collection[str], faults: list[Fault]) -> dict[str, tuple[str, ...]]:
+    """The values chosen of each facet; ``nodes`` are those that are known, with or without records."""
     search, found = request.app[SEARCH], dict[str, tuple[str, ...]]()
     for name in search.facets:
         values = dict.fromkeys(value[:_LONGEST] for value in request.query.getall(name, []) if value)
-        known = {value: search.is_value(name, value) for value in tuple(values)[:_VALUES]}
+        if len(values) > _VALUES:
+            faults.append(_fault(request, "values", name, value=str(len(values)), most=str(_VALUES)))
+            continue
+        known = {value: (name == NODE_FACET and value in nodes) or search.is_value(name, value) for value in values}
         unknown = [value for value, is_known in known.items() if not is_known]
         if unknown:  # one fault for all: whoever sends hundreds is not compared with every code for each
-            near = ", ".join(nearest(unknown[0], search.possible(name)))
+            near = ", ".join(nearest(unknown[0], nodes if name == NODE_FACET else search.possible(name)))
             faults.append(_fault(request, "value" if near else "no-value", name, value=", ".join(unknown), near=near))
         if any(known.values()):
             found[name] = tuple(value for value, is_known in known.items() if is_known)

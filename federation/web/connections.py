@@ -25,8 +25,9 @@ LINGERING: Final = 5
 that is still sending would see an error of the network instead of its answer."""
 
 
-LONGEST_LINE: Final = 48 * 1024
-"""Bytes of the first line of a request: a whole page of text that somebody pasted into the search box, encoded."""
+LONGEST_LINE: Final = 128 * 1024
+"""Bytes of the first line of a request: ten thousand characters that somebody pasted into the search box, encoded,
+whatever they are."""
 
 
 class Door:

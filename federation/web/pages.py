@@ -70,7 +70,8 @@ def link(path: str, request: web.Request, **query: str) -> str:
 
 def here(request: web.Request, **changes: str | None) -> str:
     """The address of this page with some parameters changed or, where None, taken away."""
-    kept = [(key, value) for key, value in request.query.items() if key not in changes]
+    # Once each: whoever repeats one a thousand times gets no page with a thousand in each link.
+    kept = list(dict.fromkeys((key, value) for key, value in request.query.items() if key not in changes))
     kept += [(key, value) for key, value in changes.items() if value is not None]
     return f"{request.path}?{urlencode(kept)}" if kept else request.path
 

@@ -296,8 +296,27 @@ async def test_nothing_found_lets_one_take_back_every_choice_by_itself(flanders)
 
 async def test_a_hostile_choice_is_text_where_it_can_be_taken_back(flanders):
     shown = await page(flanders, f"/search?lang=fr&node={quote('<b>&amp;')}&open=true")
-    assert "« <B>&Amp; »" in shown.one("div", class_="empty").text
-    assert not [each for each in shown.one("div", class_="empty").inside if each.tag == "b"]
+    assert "« <b>&amp; »" in shown.one("div", class_="notices").text
+    assert not [each for each in shown.one("div", class_="notices").inside if each.tag == "b"]
+
+
+async def test_a_known_region_without_records_can_be_chosen_and_any_other_is_left_aside(flanders):
+    silent = {"did": "did:web:silent.example", "base": "https://silent.example", "name": "silent"}
+    await flanders.node.store.enlist(**silent, own=False)
+    assert (await answer(flanders, "node=silent"))["total"] == 0
+    shown = await page(flanders, "/search?lang=fr&node=silnt&node=denmark")
+    assert "« silnt » n’est pas une valeur de « Région »." in shown.one("div", class_="notices").text
+    assert "silent" in shown.one("div", class_="notices").text
+
+
+async def test_a_language_that_the_node_does_not_speak_is_said_to_be_left_aside(flanders):
+    shown = await page(flanders, "/search?lang=xx")
+    assert "“xx” is geen taal van dit knooppunt" in shown.one("div", class_="notices").text
+
+
+async def test_no_link_repeats_what_an_address_repeats(flanders):
+    shown = await page(flanders, "/search?lang=en&" + "q=stoelen&" * 500)
+    assert max(len(each.attributes.get("href", "")) for each in shown.all("a")) < 500
 
 
 async def test_a_value_that_no_facet_has_is_left_aside_and_the_page_says_so(flanders):

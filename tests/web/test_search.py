@@ -129,10 +129,22 @@ def test_a_value_that_no_facet_has_is_refused_with_what_was_perhaps_meant_in_one
     assert "pilot" in next(each["remedy"] for each in answer["errors"] if each["field"] == "kind")
 
 
-def test_a_value_that_any_text_can_be_finds_nothing(site: Site):
-    answer = site.get("/api/search?node=nonsense").json
-    assert answer["total"] == 0
-    assert {"value": "nonsense", "label": "Nonsense", "count": 0} in answer["facets"]["node"]
+@pytest.mark.parametrize("asked", ["node=nonsense", "language=dansk", "year=21", "year=2021x", "node=%ff"])
+def test_a_value_of_an_open_facet_that_no_record_has_is_refused(site: Site, asked: str):
+    answer = site.get(f"/api/search?{asked}")
+    assert (answer.status, [each["field"] for each in answer.json["errors"]]) == (400, [asked.partition("=")[0]])
+
+
+def test_more_values_than_can_be_chosen_are_refused_and_not_cut_off(site: Site):
+    years = "&".join(f"year={year}" for year in range(1970, 2027))
+    (error,) = site.get(f"/api/search?{years}&lang=en").json["errors"]
+    assert (error["field"], error["message"]) == ("year", "57 values of “Year” are too many at once.")
+
+
+@pytest.mark.parametrize("text", ["é", "漢", "🙂", "\u202e"])
+def test_ten_thousand_characters_of_any_script_are_an_answer(site: Site, text: str):
+    assert site.get(f"/api/search?q={quote(text * 10_000)}").status == 200
+    assert site.get(f"/search?q={quote(text * 10_000)}").status == 200
 
 
 def test_every_value_that_is_counted_can_be_chosen(site: Site):
