@@ -224,7 +224,9 @@ class Search:
         if not found:
             return []
         one = displayed(searcher.doc(found[0][1]), concepts)
-        query = queries.like(one["tagged"], named_in(one, concepts), one["title"], concepts, schema)
+        # By what it is about: those of one region and year would else be like each other.
+        tagged = [each for each in one["tagged"] if each in self._hits.topics] or one["tagged"]
+        query = queries.like(tagged, named_in(one, concepts), one["title"], concepts, schema)
         wanted = [(tantivy.Occur.Must, query), (tantivy.Occur.MustNot, key)]
         hits = searcher.search(tantivy.Query.boolean_query(wanted), most, False).hits
         return list(self._hits.of(hits, searcher, Understood(language)))

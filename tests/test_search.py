@@ -813,6 +813,19 @@ def test_the_records_most_like_one_are_found_in_whatever_language(library):
     assert alike(search, "denmark", "danish", "da")[0] == "dutch"
 
 
+def test_records_are_alike_by_what_they_are_about_and_not_by_where_and_when(library):
+    where = {"country": "BE", "nuts": "BE211", "start": "2021", "status": "completed"}
+    search = library(
+        pilot("chairs", title="Stoelen", sector=["furniture-school"], **where),
+        pilot("lamps", title="Lampen", sector=["lighting"], **where),
+        denmark=[
+            pilot("borde", title="Borde", language="da", sector=["furniture-school"], country="DK", start="2012"),
+            *(pilot(f"other-{each}", title=f"Noget {each}", language="da", country="DK") for each in "abcdef"),
+        ],
+    )
+    assert alike(search, "flanders", "chairs")[0] == "borde"
+
+
 def test_a_record_is_not_like_itself(library):
     search = library(pilot("one", title="Molen"), pilot("two", title="Molen"))
     assert alike(search, "flanders", "one") == ["two"]

@@ -67,9 +67,10 @@ class Hits:
         self._seen = seen
         self._schema = schema
         vocabulary = seen.concepts.vocabulary
-        self._topics: Collection[str] = frozenset(
+        self.topics: Collection[str] = frozenset(
             concept.iri for concept in vocabulary.concepts.values() if vocabulary.schemes[concept.scheme].topic
         )
+        """Concepts that say what a record is about."""
 
     def of(self, found: Scored, searcher: tantivy.Searcher, query: Understood) -> Iterator[Hit]:
         """What was found, as it is shown."""
@@ -99,7 +100,7 @@ class Hits:
             languages=tuple(display["title"]),
             score=round(score, 4),
             because=explained.because,
-            topics=tuple(iri for iri in display["tagged"] if iri in self._topics),
+            topics=tuple(iri for iri in display["tagged"] if iri in self.topics),
         )
 
     def _referring(
