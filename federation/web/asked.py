@@ -216,7 +216,7 @@ def communities(request: web.Request) -> Communities:
 async def _filters(request: web.Request, faults: list[Fault]) -> dict[str, tuple[str, ...]]:
     if request.query.keys().isdisjoint(request.app[SEARCH].facets):
         return {}
-    nodes = {log.name for log in await request.app[STORE].logs()}
+    nodes = {log.name for log in await request.app[STORE].logs()} if NODE_FACET in request.query else set[str]()
     return await asyncio.to_thread(_chosen, request, nodes, faults)  # it may ask the index
 
 
