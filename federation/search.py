@@ -140,7 +140,7 @@ class Search:
             concepts=tuple(self._understood(plan)),
             exact=exact,
             open=still_open,
-            suggestion=corrected(request.text, plan.units, lambda word: self._written(word, plan.searcher)),
+            suggestion=self._suggestion(plan),
         )
 
     def _plan(self, request: Request, *, strict: bool, before: _Plan | None = None) -> _Plan:
@@ -173,15 +173,27 @@ class Search:
     def _count(self, plan: _Plan) -> int:
         return total(plan.searcher.search(self._query(plan, scored=False), 1, True))
 
-    def _written(self, word: str, searcher: tantivy.Searcher) -> str:
-        """A folded word as a record writes it; empty where none has it, as the index also knows words that are gone."""
-        query = tantivy.Query.term_query(self._index.schema, "exact", word, "basic")
-        found = searcher.search(query, _WRITTEN, False).hits
+    def _suggestion(self, plan: _Plan) -> str:
+        """What was perhaps meant; the index also knows the words of records that are gone."""
+        searcher, schema = plan.searcher, self._index.schema
+
+        def having(word: str, most: int) -> Scored:
+            return searcher.search(tantivy.Query.term_query(schema, "exact", word, "basic"), most, False).hits
+
+        return corrected(
+            plan.request.text,
+            plan.units,
+            lambda word: bool(having(word, 1)),
+            lambda word: self._written(word, having(word, _WRITTEN), searcher),
+        )
+
+    def _written(self, word: str, found: Scored, searcher: tantivy.Searcher) -> str:
+        """A folded word as the records write it that have it."""
         shown = (displayed(searcher.doc(address), self._index.concepts) for _, address in found)
         texts = (text for display in shown for role in ROLES for text in display[role].values())
         ways = {each for text in texts for each in WORD.findall(text) if fold(each) == word}
         # In small letters where somebody writes it so: elsewhere it may begin a sentence.
-        return min(ways, key=lambda each: (not each.islower(), each), default=word if found else "")
+        return min(ways, key=lambda each: (not each.islower(), each), default=word)
 
     def _query(self, plan: _Plan, without: str = "", *, scored: bool = True) -> tantivy.Query:
         asked, request = plan.asked, plan.request

@@ -251,11 +251,12 @@ class Understanding:
         for part in self._concepts.spotting.splitter.parts(folded, self._rules):
             at = folded.index(part, at)
             end = at + len(part)
-            yield self._part(surface[at:end] if len(surface) == len(folded) else part, surface)
+            said = surface[at:end] if len(surface) == len(folded) else part
+            yield self._part(said, stem(part, self._rules), surface)
             at = end
 
-    def _part(self, surface: str, whole: str) -> Unit:
-        form, spotting = stem(surface, self._rules), self._concepts.spotting
+    def _part(self, surface: str, form: str, whole: str) -> Unit:
+        spotting = self._concepts.spotting
         linked = dict.fromkeys(self._concepts.named_by((form,), self._language), 1.0)
         self._tell(linked, form)
         allowed = tuple(
@@ -293,7 +294,10 @@ class Understanding:
         named = {iri for unit in units for iri in unit.concepts}
         stems = {form for unit in units for word in unit.words for form in word.stems}
         like = self._concepts.spoken_of(stems, self._language, least=ranking.SPOKEN, most=_LABELS)
-        linked = tuple(Linked(iri, share) for iri, share in like.items() if iri not in named)
+        forms = [[form] for form in stems]
+        linked = tuple(
+            Linked(iri, share) for iri, share in like.items() if iri not in named and not self._refused(forms, iri)
+        )
         if linked:
             yield Unit((), linked, said=" ".join(unit.surface for unit in units))
 
@@ -327,17 +331,19 @@ def _ordered(linked: Mapping[str, float], how: How = "named") -> tuple[Linked, .
     return tuple(Linked(*each, how) for each in sorted(linked.items(), key=lambda pair: -pair[1]))
 
 
-def corrected(text: str, units: Sequence[Unit], written: Callable[[str], str]) -> str:
+def corrected(
+    text: str, units: Sequence[Unit], stands: Callable[[str], bool], written: Callable[[str], str] = str
+) -> str:
     """A query with the words that no record has replaced by those they look like; empty where all is well.
 
-    ``written`` gives a folded word as a record writes it; empty where none has it.
+    ``stands`` says whether a record has a folded word, ``written`` how one writes it.
     """
     better: dict[str, str] = {}
     for word in (word for unit in units if unit.name for word in unit.words):
-        if not word.near or any(map(written, word.folded)):
+        if not word.near or any(map(stands, word.folded)):
             continue
         typed = min(word.folded)
-        meant = {each: DamerauLevenshtein.normalized_similarity(typed, each) for each, _ in word.near if written(each)}
+        meant = {each: DamerauLevenshtein.normalized_similarity(typed, each) for each, _ in word.near if stands(each)}
         nearest = max(meant, key=lambda each: meant[each], default="")
         if nearest and meant[nearest] >= _MISTYPED:
             better[word.surface] = written(nearest)

@@ -211,7 +211,7 @@ def test_half_of_the_words_must_match(units: int, needed: int):
 def suggested(concepts: Concepts, text: str, *records: str, gone: tuple[str, ...] = ()) -> str:
     """What is suggested where records have some words, and others had some that are gone."""
     units = understood(concepts, Asked.read(text).text, "nl", *records, *gone)
-    return corrected(text, units, lambda word: word if word in records else "")
+    return corrected(text, units, lambda word: word in records)
 
 
 def test_a_mistyped_word_is_replaced_by_the_one_it_looks_like(concepts: Concepts):
