@@ -7,13 +7,12 @@ from dataclasses import dataclass
 
 from federation.config import PeerConfig
 from federation.errors import AlreadyExists, BadErasure, FederationError, Forked, InvalidRequest, NotFound
+from federation.gossip import other_ends
 from federation.harvest import NQUADS, asked
 from federation.log import checkpoint as checkpoints
 from federation.log import did as dids
 from federation.log import forks
-from federation.log.checkpoint import Checkpoint, head_of
 from federation.log.keys import fingerprint
-from federation.log.merkle import Frontier
 from federation.log.times import timestamp
 from federation.log.trust import Claimed, Standing, judge
 from federation.node import Node
@@ -98,7 +97,7 @@ async def confirm(node: Node, name: str, given: str) -> str:
     values: dict[str, str | int] = {"state": "new", "reason": "", "detail": "", "failures": 0, "next_attempt": ""}
     values["target"] = ""  # whatever it was heading for, the next run begins with the newest checkpoint
     if state.reason == Forked.slug:
-        values["given_up"] = "\n".join([*filter(None, [state.given_up]), *await _other_ends(node, log, state.evidence)])
+        values["given_up"] = "\n".join([*filter(None, [state.given_up]), *await _given_up(node, log, state.evidence)])
     if state.reason == "mass-erasure":
         values["erase_until"] = log.size
     if given:
@@ -107,21 +106,12 @@ async def confirm(node: Node, name: str, given: str) -> str:
     return f"{name} is followed again; the next sync looks at its log anew."
 
 
-async def _other_ends(node: Node, log: Log, evidence: str) -> list[str]:
-    """The ends of the histories in a proof of a fork that are not the one held here."""
+async def _given_up(node: Node, log: Log, evidence: str) -> list[str]:
     try:
         fork = forks.checked(jsonld.loads(evidence.encode()))
     except FederationError:
         return []  # it was not told by a proof
-    told = [fork.first.checkpoint, fork.second.checkpoint]
-    return [head_of(each.text) for each in told if not await _is_held(node, log, each)]
-
-
-async def _is_held(node: Node, log: Log, told: Checkpoint) -> bool:
-    if told.size > log.verified_size:
-        return False
-    leaves = await node.store.leaves(log.id, told.size)
-    return (await asyncio.to_thread(Frontier().append, leaves)).root == told.root
+    return await other_ends(node.store, log, fork)
 
 
 async def remove(node: Node, name: str, *, delete: bool) -> int:

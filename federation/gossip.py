@@ -24,7 +24,7 @@ from federation.log import checkpoint as checkpoints
 from federation.log import did as dids
 from federation.log import forks
 from federation.log.checkpoint import Checkpoint
-from federation.log.forks import Told
+from federation.log.forks import Fork, Told
 from federation.log.keys import KIND as KEY_EVENT
 from federation.log.keys import declared
 from federation.log.merkle import Frontier
@@ -75,6 +75,16 @@ async def statement(store: Store, mine: OwnLog, own: Log) -> dict[str, Any]:
         "logs": [{"log": each.did, "checkpoint": text} for each, text in zip(logs, cosigned, strict=True)],
         "forks": [jsonld.loads(each.encode()) for each in proofs],
     }
+
+
+async def other_ends(store: Store, held: Log, fork: Fork) -> list[str]:
+    """The ends of the histories in a proof of a fork that are not the one held of that log."""
+    found = []
+    for told in (fork.first.checkpoint, fork.second.checkpoint):
+        leaves = await store.leaves(held.id, told.size) if told.size <= held.verified_size else None
+        if leaves is None or (await asyncio.to_thread(Frontier().append, leaves)).root != told.root:
+            found.append(checkpoints.head_of(told.text))
+    return found
 
 
 class Gossip:

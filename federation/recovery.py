@@ -24,7 +24,7 @@ import structlog
 
 from federation.config import PeerConfig
 from federation.errors import BadCheckpoint, FederationError, Misconfigured, RootMismatch
-from federation.gossip import Gossip
+from federation.gossip import Gossip, other_ends
 from federation.harvest import Harvester
 from federation.log import checkpoint as checkpoints
 from federation.log import did as dids
@@ -245,13 +245,9 @@ class Recovery:
         """
         fork = forks.checked(jsonld.loads(self._guard.evidence().encode()))
         own = await self._store.log(self._own_id)
-        told = [fork.first.checkpoint, fork.second.checkpoint]
-        other = [
-            each
-            for each in told
-            if each.size > own.verified_size or await self._gossip.root(own, each.size) != each.root
-        ]
-        return await asyncio.to_thread(self._guard.decide, [head_of(each.text) for each in other or told])
+        every = [head_of(each.checkpoint.text) for each in (fork.first, fork.second)]
+        other = await other_ends(self._store, own, fork)
+        return await asyncio.to_thread(self._guard.decide, other or every)
 
     async def follow_later_keys(self, peers: Sequence[PeerConfig]) -> None:
         """Fetch entries of our own that peers hold and that keys unknown here have signed, if they are ours.

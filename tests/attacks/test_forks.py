@@ -65,13 +65,19 @@ async def two(start_node, peer):
     return denmark, norway
 
 
-async def test_a19_two_histories_shown_to_two_nodes_are_found_by_both_when_they_compare(two, peer):
+async def shown_otherwise(two, peer) -> None:
+    """The peer shows each of two nodes another history of its log, 3 and 4 entries long."""
     denmark, norway = two
     peer.publish("mill", "lock")
     await denmark.pull(peer)
     peer.entries = peer.entries[:2]
     peer.publish("forged", "more")
     await norway.pull(peer)
+
+
+async def test_a19_two_histories_shown_to_two_nodes_are_found_by_both_when_they_compare(two, peer):
+    denmark, norway = two
+    await shown_otherwise(two, peer)
     await meet(norway, denmark)
     await meet(denmark, norway)
     for node in (denmark, norway):
@@ -451,11 +457,7 @@ async def test_a_publish_stands_although_its_checkpoint_cannot_be_kept_beside_th
 
 async def test_a19_a_decision_about_a_peer_holds_although_others_have_not_decided_yet(two, peer):
     denmark, norway = two
-    peer.publish("mill", "lock")
-    await denmark.pull(peer)
-    peer.entries = peer.entries[:2]
-    peer.publish("forged", "more")
-    await norway.pull(peer)
+    await shown_otherwise(two, peer)
     await meet(norway, denmark)
     assert await state(norway, peer) == "forked"
     await following.confirm(norway.node, "peer", "")
