@@ -106,8 +106,7 @@ class Search:
         self._year = year
         self._index = index
         self._beside = ThreadPoolExecutor(os.cpu_count(), "counts")
-        vocabulary = index.concepts.vocabulary
-        self._facets = Facets(vocabulary, index.schema, region)
+        self._facets = Facets(index.concepts, index.schema, region)
         self.facets = self._facets.names
         self._hits = Hits(SeenWords(index.concepts), index.schema)
 
@@ -276,6 +275,10 @@ class Search:
     def value_label(self, name: str, value: str, language: str) -> str:
         """The name of a facet's value in a language; the value itself where it has none."""
         return self._facets.label(name, value, language)
+
+    def above(self, name: str, value: str) -> Iterator[str]:
+        """The values of a facet that one lies in, the nearest first."""
+        return self._facets.tree.above(name, value)
 
     def possible(self, name: str) -> Collection[str]:
         """The values a facet can have, where the vocabulary says which; empty where it does not."""

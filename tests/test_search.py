@@ -656,7 +656,7 @@ def test_a_facet_of_a_thousand_values_is_put_in_order_without_comparing_each_wit
             return super().__eq__(other)
 
     values = [Counted(f"code-{number}") for number in range(1_000)]
-    assert [value for value, _ in corpus._facets._as_tree("sector", values)] == values
+    assert [value for value, _ in corpus._facets._as_tree("sector", dict.fromkeys(values, 1), ())] == values
     assert Counted.looked_up < 10 * len(values)
 
 
@@ -965,8 +965,54 @@ def test_a_search_for_a_country_finds_the_records_of_its_regions(library):
     found = asking(search, "Denmark", "en")
     assert [hit.slug for hit in found.hits] == ["quay"]
     assert [each.how for each in found.hits[0].because] == ["narrower"]
-    assert {value.value: value.count for value in found.facets["country"]} == {"DK": 1}
+    assert {value.value: value.count for value in found.facets["country"]} == {"DK": 1, "DK032": 1}
     assert [hit.slug for hit in asking(search, country=["BE"]).hits] == ["mill"]
+
+
+def test_regions_lie_in_their_countries_and_can_be_chosen(library):
+    search = library(
+        pilot("fyn", country="DK", nuts="DK031"),
+        pilot("sydjylland", country=None, nuts="DK032"),
+        pilot("edinburgh", country=None, nuts="UKM75"),
+        pilot("anywhere", country="DK"),
+    )
+    values = asking(search).facets["country"]
+    assert [(value.value, value.depth, value.count) for value in values] == [
+        ("DK", 0, 3),
+        ("DK03", 1, 2),
+        ("DK031", 2, 1),
+        ("DK032", 2, 1),
+        ("GB", 0, 1),
+        ("UKM75", 1, 1),
+    ]
+    assert sorted(slugs(asking(search, country=["DK03"]))) == ["fyn", "sydjylland"]
+
+
+def test_a_level_that_somebody_chose_is_shown_although_it_parts_nothing(library):
+    search = library(pilot("edinburgh", country=None, nuts="UKM75"))
+    values = asking(search, country=["UKM"]).facets["country"]
+    assert [(value.value, value.depth, value.selected) for value in values] == [
+        ("GB", 0, False),
+        ("UKM", 1, True),
+        ("UKM75", 2, False),
+    ]
+
+
+def test_sectors_lie_in_groups_and_choosing_a_group_finds_all_of_them(library):
+    search = library(
+        pilot("desks", sector=["furniture-office"]),
+        pilot("carpet", sector=["flooring"]),
+        pilot("coats", sector=["workwear"]),
+    )
+    values = asking(search).facets["sector"]
+    assert [(value.value, value.depth, value.count) for value in values] == [
+        ("interiors", 0, 2),
+        ("flooring", 1, 1),
+        ("furniture-office", 1, 1),
+        ("textiles", 0, 1),
+        ("workwear", 1, 1),
+    ]
+    assert sorted(slugs(asking(search, sector=["interiors"]))) == ["carpet", "desks"]
 
 
 # What is gone

@@ -13,6 +13,7 @@ from functools import cached_property
 from itertools import compress
 from typing import Final
 
+from federation.index.facet_tree import FacetTree
 from federation.index.forms import Spotted
 from federation.index.grams import Alike, best_of
 from federation.index.hidden import HiddenLabels
@@ -94,16 +95,20 @@ class Concepts:
         return {iri: frozenset(self.terms[each] for each in some if each in self.terms) for iri, some in above.items()}
 
     @cached_property
+    def tree(self) -> FacetTree:
+        """What lies in what among the values of facets."""
+        return FacetTree(self.vocabulary)
+
+    @cached_property
     def facets(self) -> Mapping[str, tuple[tuple[str, str], ...]]:
         """Facet and code of every concept by which records are found, and of what it lies in: a region's country."""
         schemes, known = self.vocabulary.schemes, self.vocabulary.concepts
         found = {}
         for iri in known:
-            within = [known[each] for each in self.above(iri) if each in known]
-            lists = [schemes[each.scheme] for each in within]
+            within = [each for each in self.above(iri) if each in known]
+            lists = [schemes[known[each].scheme] for each in within]
             if any(each.topic or each.facet or not each.unspotted for each in lists):
-                pairs = zip(lists, within, strict=True)
-                found[iri] = tuple((scheme.facet, each.code) for scheme, each in pairs if scheme.facet)
+                found[iri] = tuple(dict.fromkeys(pair for each in within for pair in self.tree.codes(each)))
         return found
 
     def warm(self, languages: Iterable[str] = ()) -> None:

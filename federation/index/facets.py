@@ -13,8 +13,10 @@ from typing import Any, Final
 
 import tantivy
 
-from federation.index.documents import SEPARATOR, facet_field, facet_names, facet_set_field
-from federation.records.kinds import Vocabulary, in_language
+from federation.index.concepts import Concepts
+from federation.index.documents import KIND_FACET, SEPARATOR, facet_field, facet_names, facet_set_field
+from federation.index.facet_tree import Value
+from federation.records.kinds import in_language
 
 _SETS: Final = 20_000
 """Different sets of values that are counted at once; records have some hundreds."""
@@ -33,13 +35,12 @@ class FacetValue:
 class Facets:
     """Counts facets, and names and orders their values."""
 
-    def __init__(
-        self, vocabulary: Vocabulary, schema: tantivy.Schema, region: Callable[[str], Mapping[str, str]]
-    ) -> None:
+    def __init__(self, concepts: Concepts, schema: tantivy.Schema, region: Callable[[str], Mapping[str, str]]) -> None:
         """``region`` gives the names of a region, by language, for the short name of its node."""
         self._schema = schema
-        self.names = facet_names(vocabulary)
-        self._vocabulary = vocabulary
+        self.names = facet_names(concepts.vocabulary)
+        self.tree = concepts.tree
+        self._vocabulary = concepts.vocabulary
         self._region = region
         self._labels: dict[tuple[str, str, str], str] = {}
 
@@ -81,33 +82,29 @@ class Facets:
         ordered = sorted(every.items(), key=lambda pair: (-pair[1], pair[0]))
         if name == "year":
             ordered = sorted(every.items(), reverse=True)
-        for value, depth in self._as_tree(name, [value for value, _ in ordered]):
+        for value, depth in self._as_tree(name, dict(ordered), chosen):
             yield FacetValue(value, self.label(name, value, language), every[value], value in chosen, depth)
 
-    def _as_tree(self, name: str, values: Sequence[str]) -> Iterator[tuple[str, int]]:
-        within = self._within.get(name, {})
-        there = set(values)
+    def _as_tree(self, name: str, counts: Mapping[str, int], chosen: Collection[str]) -> Iterator[tuple[str, int]]:
+        """Values and how deep each lies, every one behind what it lies in.
+
+        A level that parts nothing is left out: what has as many records as the only value in it.
+        """
         below: dict[str | None, list[str]] = {}
-        for value in values:
-            parent = within.get(value)
-            below.setdefault(parent if parent in there else None, []).append(value)
+        for value in counts:
+            within = next((each for each in self.tree.above(name, value) if each in counts), None)
+            below.setdefault(within, []).append(value)
 
         def tree(parent: str | None, depth: int) -> Iterator[tuple[str, int]]:
             for value in below.get(parent, ()):
-                yield value, depth
-                yield from tree(value, depth + 1)
+                only = [counts[each] for each in below.get(value, ())] == [counts[value]]
+                if depth and only and value not in chosen:
+                    yield from tree(value, depth)
+                else:
+                    yield value, depth
+                    yield from tree(value, depth + 1)
 
         return tree(None, 0)
-
-    @cached_property
-    def _within(self) -> Mapping[str, Mapping[str, str | None]]:
-        """By facet and value: the value it lies in."""
-        within: dict[str, dict[str, str | None]] = {}
-        for scheme in (each for each in self._vocabulary.schemes.values() if each.facet):
-            for concept in scheme.concepts.values():
-                above = (scheme.concepts[iri].code for iri in concept.broader if iri in scheme.concepts)
-                within.setdefault(scheme.facet, {})[concept.code] = next(above, None)
-        return within
 
     def label(self, name: str, value: str, language: str) -> str:
         """The name of a facet's value in a language; the value itself where it has none."""
@@ -130,23 +127,16 @@ class Facets:
             scheme = self._vocabulary.scheme_named("language")
             concept = scheme.find(value) if scheme else None
             return concept.labels if concept else None
-        for scheme in self._vocabulary.schemes.values():
-            if scheme.facet == name:
-                found = scheme.find(value)
-                return found.labels if found else None
-        return None
+        known = self.tree.values.get(name, {}).get(value)
+        return known.labels if known else None
 
     def possible(self, name: str) -> Collection[str]:
         """The values a facet can have, where the vocabulary says which; empty where it does not."""
         return self._possible.get(name, {})
 
     @cached_property
-    def _possible(self) -> Mapping[str, dict[str, None]]:
-        every = {"kind": dict.fromkeys(kind.name for kind in self._vocabulary.searched)}
-        for scheme in (each for each in self._vocabulary.schemes.values() if each.facet):
-            codes = dict.fromkeys(concept.code for concept in scheme.concepts.values())
-            every[scheme.facet] = {**every.get(scheme.facet, {}), **codes}
-        return every
+    def _possible(self) -> Mapping[str, Mapping[str, Value]]:
+        return {**self.tree.values, KIND_FACET: {kind.name: Value(kind.labels) for kind in self._vocabulary.searched}}
 
 
 def total(result: tantivy.SearchResult) -> int:

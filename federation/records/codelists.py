@@ -12,7 +12,7 @@ from typing import Final
 import pyoxigraph as ox
 
 from federation.records.canonical import PC
-from federation.records.kinds import LANGUAGES, Concept, Scheme
+from federation.records.kinds import LANGUAGES, Collection, Concept, Scheme
 
 SKOS: Final = "http://www.w3.org/2004/02/skos/core#"
 _ORDER: Final = "http://www.w3.org/ns/shacl#order"
@@ -29,12 +29,16 @@ def schemes_of(statements: Statements) -> dict[str, Scheme]:
         if _is(each, "Concept"):
             concept = _concept(iri, each, members)
             members.setdefault(concept.scheme, []).append(concept)
-    return {iri: _scheme(iri, statements.get(iri, {}), concepts) for iri, concepts in sorted(members.items())}
+    collections = [_collection(iri, each) for iri, each in statements.items() if _is(each, "Collection")]
+    return {
+        iri: _scheme(iri, statements.get(iri, {}), concepts, [each for each in collections if each.scheme == iri])
+        for iri, concepts in sorted(members.items())
+    }
 
 
 def is_code_list(each: Mapping[str, Sequence[Object]]) -> bool:
-    """Whether these are the statements of a concept or of a concept scheme."""
-    return _is(each, "Concept") or _is(each, "ConceptScheme")
+    """Whether these are the statements of a concept, of a concept scheme or of a collection."""
+    return any(_is(each, name) for name in ("Concept", "ConceptScheme", "Collection"))
 
 
 def _is(each: Mapping[str, Sequence[Object]], name: str) -> bool:
@@ -42,7 +46,9 @@ def _is(each: Mapping[str, Sequence[Object]], name: str) -> bool:
     return any(isinstance(kind, ox.NamedNode) and kind.value == SKOS + name for kind in types)
 
 
-def _scheme(iri: str, each: Mapping[str, Sequence[Object]], concepts: Iterable[Concept]) -> Scheme:
+def _scheme(
+    iri: str, each: Mapping[str, Sequence[Object]], concepts: Iterable[Concept], collections: Iterable[Collection]
+) -> Scheme:
     return Scheme(
         iri=iri,
         labels=_texts(each, "prefLabel"),
@@ -53,6 +59,18 @@ def _scheme(iri: str, each: Mapping[str, Sequence[Object]], concepts: Iterable[C
         topic=PC + "topic" in each,
         unspotted=PC + "unspotted" in each,
         complete=PC + "complete" in each,
+        collections=tuple(sorted(collections, key=lambda c: (c.order, c.iri))),
+    )
+
+
+def _collection(iri: str, each: Mapping[str, Sequence[Object]]) -> Collection:
+    return Collection(
+        iri=iri,
+        scheme=next(iter(_iris(each, "inScheme")), ""),
+        code=_value(each, SKOS + "notation") or iri.rsplit("/", 1)[-1],
+        labels=_texts(each, "prefLabel"),
+        members=_iris(each, "member"),
+        order=int(float(_value(each, _ORDER) or 0)),
     )
 
 

@@ -81,6 +81,18 @@ class Concept:
     """Whether what is of this kind is a community, with a scope or without."""
 
 
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """A SKOS collection: concepts of a code list that are shown under one name, with which no record is tagged."""
+
+    iri: str
+    scheme: str
+    code: str
+    labels: Texts
+    members: tuple[str, ...]
+    order: int
+
+
 @dataclass(frozen=True)
 class Scheme:
     """A SKOS concept scheme; ``facet`` names the facet its concepts make, if any."""
@@ -97,6 +109,7 @@ class Scheme:
     complete: bool = False
     """Whether codes that it does not hold do not exist; otherwise it only names some."""
     definition: Texts = field(default_factory=dict)
+    collections: tuple[Collection, ...] = ()
 
     @property
     def name(self) -> str:

@@ -6,7 +6,7 @@ A program is told every fault and gets no answer; on the page what is wrong is l
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from itertools import islice
@@ -84,6 +84,8 @@ class Asked:
     ranked: bool
     """One list by rank, where the page would show groups."""
     inside: Inside
+    above: Callable[[str, str], Iterable[str]]
+    """The values of a facet that one lies in."""
     cut: bool = False
     """Whether more was typed than is read."""
     faults: tuple[Fault, ...] = ()
@@ -149,9 +151,17 @@ class Asked:
         return f"/search?{urlencode(pairs)}" if pairs else "/search"
 
     def toggled(self, name: str, value: str) -> str:
-        """The address of this search with one facet value chosen, or no longer chosen."""
+        """The address of this search with one facet value chosen, or no longer chosen.
+
+        It takes the place of chosen values that it lies in or that lie in it: beside a country its region adds nothing.
+        """
         pairs = self.pairs()
-        pairs = [each for each in pairs if each != (name, value)] if (name, value) in pairs else [*pairs, (name, value)]
+        if (name, value) in pairs:
+            pairs.remove((name, value))
+        else:
+            chosen = self.filters.get(name, ())
+            kin = {*self.above(name, value), *(each for each in chosen if value in self.above(name, each))}
+            pairs = [*(each for each in pairs if each[0] != name or each[1] not in kin), (name, value)]
         return f"/search?{urlencode(pairs)}" if pairs else "/search"
 
 
@@ -180,6 +190,7 @@ async def read(request: web.Request) -> Asked:
         open=query.get("open") == "true",
         ranked=query.get("order") == _RANKED,
         inside=await _inside(request),
+        above=request.app[SEARCH].above,
         faults=tuple(faults),
     )
 
@@ -287,5 +298,6 @@ def facet_title(name: str, vocabulary: Vocabulary, language: Language) -> str:
     """The name of a facet as people read it; its own where it has no other."""
     if name in TITLES:
         return language.text(TITLES[name])
-    labels = next((scheme.labels for scheme in vocabulary.schemes.values() if scheme.facet == name), None)
+    schemes = sorted(vocabulary.schemes.values(), key=lambda each: each.order)
+    labels = next((scheme.labels for scheme in schemes if scheme.facet == name), None)
     return language.pick(labels) if labels else name

@@ -22,6 +22,8 @@ from federation.web.keys import CLOCK, CONFIG, SEARCH, STORE, WORKERS
 
 SHOWN: Final = 8
 """Values of a facet shown at first; the rest unfold."""
+FEW: Final = 16
+"""Values of a facet that are not folded away below those they lie in."""
 QUICK: Final = (("results", "measured"), ("kind", "lesson"))
 """Values of facets that can be chosen above the results, each alone in its facet."""
 
@@ -105,6 +107,31 @@ class Quick:
     others: Sequence[tuple[str, str]]
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A value of a facet with those that lie in it."""
+
+    value: FacetValue
+    below: list[Listed]
+
+    @property
+    def unfolded(self) -> bool:
+        """Whether somebody chose it or something in it."""
+        return self.value.selected or any(each.unfolded for each in self.below)
+
+
+def in_tree(values: Sequence[FacetValue]) -> list[Listed]:
+    """The values of a facet as the tree that their depths say."""
+    root: list[Listed] = []
+    path: list[Listed] = []
+    for each in values:
+        del path[each.depth :]
+        listed = Listed(each, [])
+        (path[-1].below if path else root).append(listed)
+        path.append(listed)
+    return root
+
+
 async def page(request: web.Request) -> web.Response:
     """The search page, which is also the home page."""
     current = min(pages.number(request), MAX_OFFSET // PAGE_SIZE)
@@ -136,7 +163,9 @@ async def page(request: web.Request) -> web.Response:
         "first": wanted.offset + 1 if found.hits else 0,
         "final": wanted.offset + len(found.hits),
         "url_of": lambda hit: pages.link(url_of(hit), request),
+        "in_tree": in_tree,
         "shown": SHOWN,
+        "few": FEW,
         "label_of": request.app[SEARCH].value_label,
         "facet_title": parameters.facet_title,
     }

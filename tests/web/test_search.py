@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import parse_qs, parse_qsl, quote, urlsplit
 
 import pytest
 
@@ -220,6 +220,15 @@ def test_following_a_facet_shows_as_many_as_it_promised(site: Site):
         href, count = link.attributes["href"], link.inside[-1].text
         query = "&".join(f"{key}={value}" for key, value in parse_qsl(urlsplit(href).query))
         assert str(site.get(f"/api/search?{query}").json["total"]) == count
+
+
+def test_choosing_a_region_takes_the_place_of_its_country_and_the_other_way_round(site: Site):
+    def offered(address: str) -> list[list[str]]:
+        links = Page(site.page(address)).all("a", rel="nofollow")
+        return [parse_qs(urlsplit(each.attributes["href"]).query).get("strategy", []) for each in links]
+
+    assert ["R8", "R3"] in offered("/search?lang=nl&strategy=LIFE&strategy=R8")
+    assert ["R8", "LIFE"] in offered("/search?lang=nl&strategy=R3&strategy=R4&strategy=R8")
 
 
 def test_a_chosen_facet_can_be_taken_away_again(site: Site):

@@ -182,10 +182,10 @@ def test_the_page_of_a_list_has_every_concept_at_its_code(site: Site, scheme, ta
     page = translated(f"/vocab/list/{scheme.name}", tag, site)
     assert page.one("h1").text == scheme.labels[tag]
     items = {each.attributes["id"]: each for each in page.all("li") if "id" in each.attributes}
-    assert set(items) == {each.code for each in scheme.concepts.values()}
+    assert set(items) == {each.code for each in (*scheme.concepts.values(), *scheme.collections)}
     by_code = {each.code: each for each in scheme.concepts.values()}
-    for code, item in items.items():
-        concept = by_code[code]
+    for code, concept in by_code.items():
+        item = items[code]
         names = (concept.labels[tag], concept.definition.get(tag, ""), *concept.alternatives.get(tag, ()))
         assert [name for name in names if name not in item.text] == []
         hrefs = [unquote(each.attributes["href"]) for each in item.inside if each.tag == "a"]
@@ -275,9 +275,23 @@ def test_the_document_of_a_kind_holds_its_shape_and_every_field(site: Site, kind
 
 
 @pytest.mark.parametrize("scheme", LISTS.values(), ids=lambda scheme: scheme.name)
-def test_the_document_of_a_list_holds_the_list_and_every_concept(site: Site, scheme):
+def test_the_document_of_a_list_holds_the_list_and_every_concept_and_group(site: Site, scheme):
     found = triples_of(site.get(f"/vocab/list/{scheme.name}.ttl"), ox.RdfFormat.TURTLE)
-    assert {each.subject.value for each in found} == {scheme.iri, *scheme.concepts}
+    groups = [group.iri for group in scheme.collections]
+    assert {each.subject.value for each in found} == {scheme.iri, *scheme.concepts, *groups}
+
+
+def test_the_page_of_a_list_shows_its_groups_with_their_members(site: Site):
+    text = site.get("/vocab/list/sector?lang=nl").body.decode()
+    (group,) = re.findall(r'<li id="interiors">.*?</li>', text, re.DOTALL)
+    assert "Meubilair en interieur" in group
+    assert re.findall(r'href="[^"]*#([^"]+)"', group)[1:] == [
+        "flooring",
+        "furniture-office",
+        "furniture-school",
+        "lighting",
+        "signage",
+    ]
 
 
 def test_a_browser_gets_a_page_and_so_does_who_does_not_mind(site: Site):
