@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
-import signal
 import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
 
 import structlog
 from aiohttp import web
-from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from federation import erasures
 from federation.config import Config, PeerConfig
-from federation.errors import InvalidTable, Misconfigured, StorageFailed, Unavailable
+from federation.errors import InvalidTable, StorageFailed, Unavailable
 from federation.exchange.files import File, drafts_of
 from federation.feed import Feed, Place
 from federation.gossip import Gossip
 from federation.harvest import Harvester
+from federation.index.languages import ANALYSED
 from federation.index.text import TextIndex
 from federation.indexing import Follower
-from federation.jobs import job
 from federation.log.keys import next_key_hash
 from federation.log.times import Clock
 from federation.ownlog import OwnLog
@@ -42,16 +38,12 @@ from federation.store.rows import Log
 from federation.store.secrets import SESSION_FILE, TOKEN_FILE, digest, secret
 from federation.store.store import Store, open_store
 from federation.sync import Syncer, is_due
-from federation.web import connections, guard, keys, pages, problems, routes
+from federation.web import guard, keys, pages, problems, routes
 from federation.web.locale import Locales
 from federation.web.metrics import Metrics
 from federation.web.sessions import Sessions
-from federation.workers import Tools, Workers, open_workers, settle, tools_of
+from federation.workers import Tools, Workers, open_workers, tools_of
 
-FOLLOW_EVERY: Final = 2
-"""Seconds between two looks at the logs by the index, for what other processes published."""
-RECOVER_EVERY: Final = 30
-"""Seconds between two looks at whether peers hold more of our own log than we do."""
 log = structlog.get_logger(__name__)
 
 
@@ -113,6 +105,11 @@ class Node:
     async def remind(self) -> None:
         """Say in the log which peers have not followed an erasure in time."""
         await erasures.warn(self.store, self.log.id, await self.peers(), self.clock())
+
+    async def warm(self) -> None:
+        """Read the words of every language, so that nobody who searches waits for his own."""
+        for language in ANALYSED:
+            await asyncio.to_thread(self.index.concepts.warm, [language])
 
     async def catch_up(self) -> None:
         """Index what the logs have gained, whoever appended it, and make sure that what was erased is gone."""
@@ -298,91 +295,6 @@ def application(node: Node, *, tick: guard.Tick = time.monotonic) -> web.Applica
     return app
 
 
-def scheduler(node: Node, running: set[asyncio.Task[object]]) -> AsyncIOScheduler:
-    """One pull a peer, each at its own pace, and the index after the logs; ``running`` holds what is under way."""
-    jobs = AsyncIOScheduler(timezone=UTC)
-    common = {"max_instances": 1, "coalesce": True, "misfire_grace_time": None, "next_run_time": now()}
-
-    async def follow_peers() -> None:
-        """A job for every peer there is now: coordinators add and remove them while the node runs."""
-        wanted = {f"pull {peer.name} {peer.url} {peer.via}": peer for peer in await node.peers()}
-        known = {job.id for job in jobs.get_jobs() if job.id.startswith("pull ")}
-        if known != wanted.keys() or not known:
-            await node.syncer.leave_all_but({peer.did for peer in wanted.values()})
-        for name in known - wanted.keys():
-            jobs.remove_job(name)
-        for name in sorted(wanted.keys() - known):
-            peer = wanted[name]
-            jobs.add_job(
-                job(node.pull, running), "interval", seconds=peer.every, jitter=max(1, peer.every // 10),
-                args=[peer], id=name, **{**common, "next_run_time": now()},
-            )  # fmt: skip
-
-    jobs.add_job(job(follow_peers, running), "interval", seconds=FOLLOW_EVERY, id="peers", **common)
-    jobs.add_job(job(node.recover, running), "interval", seconds=RECOVER_EVERY, id="recover", **common)
-    jobs.add_job(job(node.catch_up, running), "interval", seconds=FOLLOW_EVERY, id="index", **common)
-    jobs.add_job(job(node.follower.recount, running), "interval", days=1, id="recount", **common)
-    jobs.add_job(job(node.remind, running), "interval", days=1, id="erasures", **common)
-    return jobs
-
-
-@asynccontextmanager
-async def serving(node: Node) -> AsyncIterator[web.Application]:
-    """A node that answers on its address and pulls its peers. Raises Misconfigured when the port is taken."""
-    if node.guard.lost():
-        # What was erased since the backup must be gone before anybody is served it.
-        await node.recover()
-        await asyncio.gather(*(node.syncer.pull(peer) for peer in await node.peers()))
-    app = application(node)
-    runner = connections.runner_of(app)
-    await runner.setup()
-    host, port = node.config.address
-    try:
-        await web.TCPSite(runner, host, port, backlog=512).start()
-    except OSError as error:
-        await runner.cleanup()
-        busy = error.errno == errno.EADDRINUSE
-        raise Misconfigured(
-            f"{host}:{port} is in use by another program." if busy else f"{host}:{port} cannot be used: {error}.",
-            remedy="Stop the other program, or choose another port with `listen`.",
-        ) from error
-    running: set[asyncio.Task[object]] = set()
-    jobs = scheduler(node, running)
-    try:
-        await asyncio.to_thread(node.index.concepts.warm, [node.config.language])
-        await node.syncer.reconsider()
-        await node.follower.catch_up()
-        app[keys.READY].clear()
-        settle()
-        jobs.start()
-        yield app
-    finally:
-        if jobs.running:
-            jobs.pause()
-            # Cancelled before its first step, a job could not say that it only ends.
-            await asyncio.sleep(0)
-            jobs.shutdown(wait=False)
-        await node.follower.end()
-        for task in list(running):
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
-        await runner.cleanup()
-
-
-async def serve(config: Config, *, seeds: bool = False) -> None:
-    """Run a node until it is told to stop; ``seeds`` imports the tables of ``seeds`` first."""
-    log.info("starting", node=config.name, data=str(config.data))
-    async with open_node(config) as node:
-        if seeds and config.seeds is not None:
-            await import_tables(node, sorted(config.seeds.glob("*.csv")))
-        async with serving(node):
-            log.info("serving", node=config.name, base=config.base, listen=config.listen)
-            for path in sorted(node.keyring.folder.glob("next*.key")):
-                log.warning("the next key is still on this machine; run `procirc keys export`", file=str(path))
-            await _stopped()
-            log.info("stopping", node=config.name)
-
-
 async def import_tables(node: Node, paths: Iterable[Path]) -> None:
     """Import tables, all or nothing. Raises InvalidRecord or InvalidTable with every fault."""
     files = [File(path.name, path.read_bytes()) for path in paths]
@@ -390,10 +302,3 @@ async def import_tables(node: Node, paths: Iterable[Path]) -> None:
     if faults:
         raise InvalidTable("The tables have faults; nothing was imported.", faults=faults)
     await node.publisher.publish(found)
-
-
-async def _stopped() -> None:
-    stop = asyncio.Event()
-    for each in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(each, stop.set)
-    await stop.wait()

@@ -17,10 +17,10 @@ from federation.index import feedback, names, ranking
 from federation.index import query as queries
 from federation.index.completion import Completion, complete
 from federation.index.concepts import is_meaning
-from federation.index.documents import NODE_FACET, ROLES, displayed, facet_field, named_in
+from federation.index.documents import NODE_FACET, ROLES, displayed, facet_field, named_in, stems_field
 from federation.index.facets import Facets, FacetValue, total
 from federation.index.hits import Hit, Hits, Scored, Understood
-from federation.index.languages import WORD, fold
+from federation.index.languages import WORD, analysed_as, composed, fold, stem
 from federation.index.names import Bearers
 from federation.index.query import Scope
 from federation.index.reading import Asked, Understanding, corrected
@@ -116,6 +116,7 @@ class Search:
 
     def _search(self, request: Request) -> Found:
         started = time.perf_counter()
+        request = replace(request, text=composed(request.text))
         plan = self._plan(request, strict=True)
         # Of many words hardly any record surely has each: that is found out for a quarter of what ranking costs.
         result = self._ranked(plan) if len(plan.units) <= ranking.FEW else None
@@ -179,10 +180,17 @@ class Search:
         def having(word: str, most: int) -> Scored:
             return searcher.search(tantivy.Query.term_query(schema, "exact", word, "basic"), most, False).hits
 
+        tag = analysed_as(plan.request.language)
+
+        def own(word: str) -> bool:
+            said = tantivy.Query.term_query(schema, stems_field(tag), stem(word, tag), "basic")
+            return bool(searcher.search(said, 1, False).hits)
+
         return corrected(
             plan.request.text,
             plan.units,
             lambda word: bool(having(word, 1)),
+            own,
             lambda word: self._written(word, having(word, _WRITTEN), searcher),
         )
 
@@ -204,7 +212,9 @@ class Search:
         query = queries.build(
             plan.units, alike, asked, within, request.language, schema, concepts, strict=plan.strict, scored=scored
         )
-        return queries.lifted(query, self._year(), schema) if plan.units and scored else query
+        if not plan.units or not scored:
+            return query
+        return queries.lifted(query, plan.units, request.language, self._year(), schema)
 
     def _understood(self, plan: _Plan) -> Iterator[tuple[str, str]]:
         language = plan.request.language
@@ -295,7 +305,8 @@ class Search:
         request, most, seen = plan.request, max(plan.request.limit, 1), plan.request.limit > 0
         question = self._query(plan, scored=seen)
         if plan.units and seen:
-            return feedback.ranked(question, plan.searcher, self._index, most=most, offset=request.offset)
+            title = queries.titled(plan.asked, plan.searcher, self._index.schema)
+            return feedback.ranked(question, title, plan.searcher, self._index, most=most, offset=request.offset)
         return plan.searcher.search(question, most, True, order_by_field="published", offset=request.offset)
 
 

@@ -375,5 +375,5 @@ def backoff(every: float, failures: int, spread: Callable[[], float] = random.ra
 
 
 def is_due(state: PeerState, now: datetime) -> bool:
-    """Whether the back-off of a peer has passed."""
-    return not state.next_attempt or state.next_attempt <= timestamp(now)
+    """Whether the back-off of a peer has passed; no back-off is so long as one that a wrong clock has set."""
+    return not timestamp(now) < state.next_attempt <= timestamp(now + LONGEST_WAIT)

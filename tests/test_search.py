@@ -1084,3 +1084,62 @@ async def test_what_could_not_be_written_is_indexed_once_it_can(start_node):
     assert await node.node.follower.followed() == ""
     assert node.node.follower.trouble == ""
     assert await found_by(node) == ["lock", "mill"]
+
+
+# What is asked for outright
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["Leren door te doen: de Green Deal", "leren door te doen de green deal", "LEREN DOOR TE DOEN – de green deal!"],
+)
+def test_a_record_whose_title_is_the_query_comes_first(library, typed: str):
+    search = library(
+        *(
+            pilot(f"deal-{each}", title="De Green Deal leren doen: Green Deal", abstract={"nl": "Leren, doen, deal."})
+            for each in range(5)
+        ),
+        pilot("it", title="Leren door te doen: de Green Deal"),
+    )
+    assert slugs(asking(search, typed))[0] == "it"
+
+
+def test_what_says_the_word_itself_comes_before_what_is_of_the_same_kind(library):
+    search = library(
+        *(
+            pilot(f"materials-{each}", title="Bouwmaterialen in bouwmaterialen", sector=["construction-materials"])
+            for each in range(3)
+        ),
+        pilot("bricks", title="Een muur", abstract={"nl": "Met bakstenen."}, sector=["construction-materials"]),
+    )
+    assert slugs(asking(search, "bakstenen"))[0] == "bricks"
+
+
+@pytest.mark.parametrize("text", ["mo\u0308bler", "mö\u00adbler", "mö\u200bbler", "mo\u0308\u2060bler"])
+def test_letters_in_pieces_and_what_nobody_sees_are_the_same_word(library, text: str):
+    search = library(pilot("stolar", title="Möbler till kontor", language="sv"))
+    assert slugs(asking(search, text, "sv")) == slugs(asking(search, "möbler", "sv")) == ["stolar"]
+
+
+def test_a_text_with_letters_in_pieces_is_found_by_whole_ones(library):
+    search = library(pilot("raadhus", title="Ra\u030adhuset i A\u030arhus", language="da"))
+    found = asking(search, "rådhuset", "da")
+    assert (slugs(found), found.exact) == (["raadhus"], 1)
+
+
+@pytest.mark.parametrize("language", ["en", "nl", "fr"])
+@pytest.mark.parametrize("typed", ["Hjoerring", "hjoerring", "Hjørring", "Hjorring"])
+def test_a_name_with_letters_typed_as_two_is_found_whoever_asks(library, typed: str, language: str):
+    search = library(pilot("bricks", title="Mursten i Hjørring", language="da"))
+    assert slugs(asking(search, typed, language)) == ["bricks"]
+
+
+def test_a_word_of_another_language_is_no_suggestion_unless_it_is_a_name(library):
+    search = library(
+        pilot("how", title="How to convince others", language="en"),
+        pilot("haus", title="Das Haus in Hjørring", language="de"),
+    )
+    assert asking(search, "convaince", "fr").suggestion == ""
+    assert asking(search, "convince me", "en").suggestion == ""
+    assert asking(search, "convinse", "en").suggestion == "convince"
+    assert asking(search, "Hjörrring", "fr").suggestion == "Hjørring"

@@ -151,9 +151,10 @@ class System:
         strict = total(searcher.search(sure, 1, True)) >= ranking.ENOUGH
         question = queries.build(changed, alike, asked, within, language, schema, concepts, strict=strict)
         found: dict[str, tuple[str, ...]] = {}
-        lifted = queries.lifted(question, YEAR, schema)
+        lifted = queries.lifted(question, changed, language, YEAR, schema)
         if self._feedback:
-            result = feedback.ranked(lifted, searcher, self._index, most=DEPTH)
+            title = queries.titled(asked, searcher, schema)
+            result = feedback.ranked(lifted, title, searcher, self._index, most=DEPTH)
         else:
             result = searcher.search(lifted, DEPTH, False)
         for display in (displayed(searcher.doc(address), concepts) for _, address in result.hits):

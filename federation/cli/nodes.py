@@ -11,7 +11,7 @@ import structlog
 import typer
 from rich.markup import escape
 
-from federation import checks, custody, demo, node, proving
+from federation import checks, custody, demo, node, proving, serving
 from federation import config as configs
 from federation.cli.commands import DEFAULT_CONFIG, ConfigOption, JsonOption, app, load, run
 from federation.config import Config
@@ -101,7 +101,7 @@ def serve(
     async def work() -> None:
         if initialise:
             await node.init(settings)
-        await node.serve(settings, seeds=seeds)
+        await serving.serve(settings, seeds=seeds)
 
     run(work())
 

@@ -10,7 +10,7 @@ import tantivy
 
 from federation.index import query as queries
 from federation.index.documents import displayed
-from federation.index.languages import folded_words
+from federation.index.languages import composed, folded_words
 from federation.index.reading import MAX_TEXT, restored
 from federation.index.text import TextIndex
 from federation.records.kinds import in_language
@@ -33,7 +33,7 @@ class Completion:
 
 def complete(index: TextIndex, beginning: str, language: str, most: int) -> list[Completion]:
     """What may be meant by the beginning of a query: concepts, records by title, organisations."""
-    beginning = beginning[:MAX_TEXT]
+    beginning = composed(beginning[:MAX_TEXT])
     typed = dict.fromkeys((beginning, restored(beginning, language)))
     beginnings = [form for form in dict.fromkeys(map(folded_words, typed)) if len(form) >= _SHORTEST]
     concepts, searcher, found = index.concepts, index.searcher(), list[Completion]()

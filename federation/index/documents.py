@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, lru_cache
+from hashlib import blake2b
 from operator import attrgetter
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ import orjson
 import tantivy
 
 from federation.index.concepts import Concepts
-from federation.index.languages import ANALYSED, UNKNOWN, WORD, analysed_as, fold
+from federation.index.languages import ANALYSED, UNKNOWN, WORD, analysed_as, composed, fold, folded_words
 from federation.records import derived
 from federation.records.canonical import Literal, Term, nodes_of
 from federation.records.kinds import Field, FieldType, Kind, Vocabulary
@@ -65,6 +66,12 @@ def stems_field(tag: str) -> str:
     return f"stems_{tag}"
 
 
+def title_key(title: str) -> str:
+    """What stands for a title: a digest of its folded words, which is shorter; empty for one without words."""
+    words = folded_words(title)
+    return b64encode(blake2b(words.encode(), digest_size=6).digest()).decode() if words else ""
+
+
 def document(source: Source, concepts: Concepts) -> tuple[str, dict[str, Any] | None] | None:
     """The key of one record's document and its fields, or none where an ending takes the document away.
 
@@ -91,6 +98,7 @@ def document(source: Source, concepts: Concepts) -> tuple[str, dict[str, Any] | 
     named = _put_words(fields, texts, concepts)
     # Whoever looks for an organisation or an initiative looks for what it does: their slugs are their names.
     fields["exact"].append(" ".join(fold(iri.rpartition("/")[2]).replace("-", " ") for iri in mentions))
+    fields["titles"] = [key for key in map(title_key, texts["title"].values()) if key]
     tagged = _concepts(record, kind, concepts)
     fields["exact"].append(" ".join(_codes(record, vocabulary)))
     terms, broader = concepts.terms, concepts.broader_terms
@@ -174,7 +182,7 @@ def _texts(said: Mapping[str, Sequence[Term]], paths: Iterable[str]) -> dict[str
     for path in paths:
         for value in said.get(path, ()):
             if isinstance(value, Literal):
-                found.setdefault(value.language, []).append(value.value)
+                found.setdefault(value.language, []).append(composed(value.value))
     return {tag: "\n".join(parts) for tag, parts in found.items()}
 
 

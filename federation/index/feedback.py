@@ -29,16 +29,31 @@ _ROLES: Final = ("tagged", "named")
 
 
 def ranked(
-    question: tantivy.Query, searcher: tantivy.Searcher, index: TextIndex, *, most: int, offset: int = 0
+    question: tantivy.Query,
+    first: tantivy.Query | None,
+    searcher: tantivy.Searcher,
+    index: TextIndex,
+    *,
+    most: int,
+    offset: int = 0,
 ) -> tantivy.SearchResult:
-    """The records of a query, best first; those before others that are about what the first ones are."""
-    result = searcher.search(question, most, True, offset=offset)
+    """The records of a query, best first; those before others that are about what the first ones are.
+
+    What ``first`` finds is lifted above all, and leads to nothing by that.
+    """
+    result = searcher.search(_lifting(question, first), most, True, offset=offset)
     if not 1 < total(result) <= ranking.FEEDBACK_UP_TO:
         return result
-    there = not offset and most >= FIRST
+    there = first is None and not offset and most >= FIRST
     hits = (result if there else searcher.search(question, FIRST, False)).hits[:FIRST]
     again = _widened(question, hits, searcher, index.schema, index.concepts)
-    return searcher.search(again, most, True, offset=offset)
+    return searcher.search(_lifting(again, first), most, True, offset=offset)
+
+
+def _lifting(question: tantivy.Query, first: tantivy.Query | None) -> tantivy.Query:
+    if first is None:
+        return question
+    return tantivy.Query.boolean_query([(tantivy.Occur.Must, question), (tantivy.Occur.Should, first)])
 
 
 def _widened(

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 
 from federation.index.concepts import Concepts, is_meaning
 from federation.index.forms import Spotted
-from federation.index.languages import WORD, Word, analysed_as, folded_words, is_stop_word, stem
+from federation.index.languages import WORD, Word, analysed_as, composed, folded_words, is_stop_word, stem
 from federation.index.spotting import LONGEST
 from federation.records.canonical import Literal
 from federation.records.kinds import Kind, in_language
@@ -166,7 +166,7 @@ NOTHING: Final = Glossary()
 
 def _way(tag: str, text: str) -> Way | None:
     """A text as stems; those of too many words, of letters or of stop words only lead nowhere."""
-    rules, words = analysed_as(tag), WORD.findall(text)
+    rules, words = analysed_as(tag), WORD.findall(composed(text))
     stems = tuple(stem(word, rules) for word in words)
     telling = tuple(form for form, word in zip(stems, words, strict=True) if not is_stop_word(word, rules))
     lasting = len(words) <= LONGEST and any(len(form) >= _SHORTEST for form in telling)

@@ -137,6 +137,19 @@ def analysed_as(language: str) -> str:
     return known if known in _ALGORITHMS else UNKNOWN
 
 
+def composed(text: str) -> str:
+    """A text with its letters in one piece each (NFC), and without what nobody sees in it, such as soft hyphens.
+
+    Copied from elsewhere it may have diacritics as characters of their own, which would end a word.
+    """
+    if text.isascii():
+        return text
+    return unicodedata.normalize("NFC", text).translate(_UNSEEN)
+
+
+_UNSEEN: Final = dict.fromkeys([0xAD, 0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF])
+
+
 def fold(word: str) -> str:
     """A word without case and diacritics."""
     if word.isascii():

@@ -16,7 +16,7 @@ import tantivy
 
 from federation.index import ranking
 from federation.index.concepts import Concepts, is_meaning
-from federation.index.documents import KIND_FACET, facet_field, stems_field
+from federation.index.documents import KIND_FACET, facet_field, stems_field, title_key
 from federation.index.forms import PART
 from federation.index.glossary import Way
 from federation.index.languages import analysed_as, folded_words, is_stop_word, words
@@ -146,14 +146,36 @@ def build(
     return tantivy.Query.boolean_query(clauses) if clauses else tantivy.Query.all_query()
 
 
-def lifted(query: tantivy.Query, year: int, schema: tantivy.Schema) -> tantivy.Query:
-    """The same records, those with measured results, lessons learned and the last years a little higher."""
+def titled(asked: Asked, searcher: tantivy.Searcher, schema: tantivy.Schema) -> tantivy.Query | None:
+    """The records that have a query as their title, where there are any."""
+    key = title_key(asked.text)
+    if not searcher.doc_freq("titles", key):
+        return None
+    return tantivy.Query.const_score_query(tantivy.Query.term_query(schema, "titles", key, "basic"), ranking.TITLED)
+
+
+def lifted(
+    query: tantivy.Query, units: Sequence[Unit], language: str, year: int, schema: tantivy.Schema
+) -> tantivy.Query:
+    """The same records, some a little higher: measured results, lessons learned, the last years, and those that say
+    the only thing that a query names, or a part of it, themselves.
+    """
     clauses = [(tantivy.Occur.Must, query)]
+    clauses += [(tantivy.Occur.Should, each) for each in _said(units, analysed_as(language), schema)]
     recent = (("year", str(year - ago), lift) for ago, lift in enumerate(ranking.RECENT))
     for name, value, lift in (*ranking.LIFTS, *recent):
         term = tantivy.Query.term_query(schema, facet_field(name), value, "basic")
         clauses.append((tantivy.Occur.Should, tantivy.Query.const_score_query(term, lift)))
     return tantivy.Query.boolean_query(clauses)
+
+
+def _said(units: Sequence[Unit], language: str, schema: tantivy.Schema) -> Iterator[tantivy.Query]:
+    alone = units if len(units) == 1 else ()
+    for each in (each for unit in alone for each in (unit, *unit.inner) if each.words):
+        plain = (replace(word, near=()) for word in each.words)
+        forms = [_some(_flat({(name, text) for name, text, _ in _fields(word, language)}, schema)) for word in plain]
+        either = [_every(forms), *_flat(set(_called(each)), schema)]  # who refers to a name says it as well
+        yield tantivy.Query.const_score_query(_some(either), ranking.SAID)
 
 
 def _valued(name: str, values: Sequence[str], schema: tantivy.Schema) -> tantivy.Query:

@@ -40,6 +40,10 @@ LEARNED: Final = 0.5
 """A concept that a word was learned to mean, times how probably."""
 FOREIGN: Final = 0.6
 """A concept that a word names in another language than the searcher's, where that one does not know it."""
+SAID: Final = 2.0
+"""What is added where a record has the only word or phrase of a query as it stands: before what is of the same kind."""
+TITLED: Final = 50.0
+"""What is added where a query is the title of a record."""
 EVERY: Final = 9.0
 """What is added where a record surely has every word or phrase of a query."""
 TIE: Final = 0.2

@@ -210,6 +210,8 @@ class Understanding:
         inner = tuple(self._parts(surface if word.parts else restored(surface, self._language)))
         known = bool(linked or inner) or self._concepts.spotting.splitter.knows(word.folded, self._rules)
         plain = self._word(word, surface)
+        if not known:
+            plain = self._spelt_out(plain)
         new = plain.folded.isdisjoint(self._known.known)
         mistyped, sole = not known and new and not meant, not linked and new
         if mistyped:
@@ -309,6 +311,12 @@ class Understanding:
                 near[text] = max(alike, near.get(text, 0.0))
         return replace(word, near=tuple(sorted(near.items(), key=lambda pair: (-pair[1], pair[0]))[:_NEAREST]))
 
+    def _spelt_out(self, word: QueryWord) -> QueryWord:
+        """A name with letters that were typed as two, where records have it with one: *Hjoerring*, whoever asks."""
+        long = (form for form in word.folded if len(form) >= _LONG_ENOUGH)
+        meant = {form.replace("aa", "a").replace("ae", "a").replace("oe", "o").replace("ue", "u") for form in long}
+        return replace(word, folded=word.folded | {form for form in meant if form in self._known.known})
+
     def _word(self, word: Word, surface: str, *, near: bool = True) -> QueryWord:
         again = restored(surface, self._language)
         folded = {word.folded, fold(again)}
@@ -332,11 +340,16 @@ def _ordered(linked: Mapping[str, float], how: How = "named") -> tuple[Linked, .
 
 
 def corrected(
-    text: str, units: Sequence[Unit], stands: Callable[[str], bool], written: Callable[[str], str] = str
+    text: str,
+    units: Sequence[Unit],
+    stands: Callable[[str], bool],
+    own: Callable[[str], bool] = lambda word: True,
+    written: Callable[[str], str] = str,
 ) -> str:
     """A query with the words that no record has replaced by those they look like; empty where all is well.
 
-    ``stands`` says whether a record has a folded word, ``written`` how one writes it.
+    ``stands`` says whether a record has a folded word, ``written`` how one writes it, and ``own`` whether a text in the
+    searcher's language has it: one of another language is only offered where it is written as a name.
     """
     better: dict[str, str] = {}
     for word in (word for unit in units if unit.name for word in unit.words):
@@ -344,9 +357,9 @@ def corrected(
             continue
         typed = min(word.folded)
         meant = {each: DamerauLevenshtein.normalized_similarity(typed, each) for each, _ in word.near if stands(each)}
-        nearest = max(meant, key=lambda each: meant[each], default="")
-        if nearest and meant[nearest] >= _MISTYPED:
-            better[word.surface] = written(nearest)
+        nearest = (each for each in sorted(meant, key=lambda each: -meant[each]) if meant[each] >= _MISTYPED)
+        forms = map(written, nearest)
+        better[word.surface] = next((form for form in forms if form[0].isupper() or own(form)), word.surface)
     read = text[:MAX_TEXT]
     suggested = WORD.sub(lambda match: better.get(match[0], match[0]), read)
     return suggested if suggested != read else ""

@@ -31,7 +31,7 @@ from federation.records.kinds import Vocabulary
 from federation.records.vocabulary import vocabulary_files
 
 log = structlog.get_logger(__name__)
-LAYOUT: Final = 15
+LAYOUT: Final = 16
 """Rises when documents are built differently."""
 _WORDS: Final = "words.txt"
 
@@ -40,6 +40,7 @@ def _schema(vocabulary: Vocabulary) -> tantivy.Schema:
     builder = tantivy.SchemaBuilder()
     builder.add_text_field("key", tokenizer_name="raw", index_option="basic")
     builder.add_text_field("mentions", tokenizer_name="raw", index_option="basic")
+    builder.add_text_field("titles", tokenizer_name="raw", index_option="basic")
     builder.add_bytes_field("display", stored=True)
     builder.add_integer_field("published", fast=True)
     builder.add_integer_field("open_until", indexed=True)  # a day, counted from the year 1

@@ -59,7 +59,9 @@ async def _overdue(app: web.Application) -> list[str]:
         state = states.get(each.id)
         if each.did not in every or state is None or not state.last_attempt:
             continue
-        latest = app[CLOCK]() - OVERDUE - timedelta(seconds=every[each.did])
-        if max(state.last_attempt, state.next_attempt) < timestamp(latest):
+        now = app[CLOCK]()
+        latest = timestamp(now - OVERDUE - timedelta(seconds=every[each.did]))
+        # A moment to come was written by a clock that was wrong.
+        if max(state.last_attempt, state.next_attempt) < latest or state.last_attempt > timestamp(now + OVERDUE):
             found.append(f"{each.name} has not been asked since {state.last_attempt}")
     return found

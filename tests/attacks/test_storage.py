@@ -283,6 +283,26 @@ async def test_a33_a_node_whose_peer_is_gone_is_ready_all_the_same(start_node, p
     await assert_sound(node)
 
 
+async def test_a22_a_back_off_from_a_clock_that_was_years_ahead_ends_with_the_right_time(start_node, peer, clock):
+    node = await start_node("flanders", peers=[peer.base])
+
+    async def gone(request):
+        request.transport.close()
+
+    follow = node.config.peers[0]
+    peer.answering("/", gone)
+    clock.forward(days=365)
+    await node.node.pull(follow)
+    peer.honest()
+    clock.forward(days=-365)
+    status, told = await readiness(node)
+    assert (status, told["for"]) == (503, ["peer0 has not been asked since 2027-11-22T09:00:00Z"])
+    await node.node.pull(follow)
+    assert [each.state for each in (await node.node.store.peers.states()).values()] == ["active"]
+    assert (await readiness(node))[0] == 200
+    await assert_sound(node)
+
+
 FORGETTING = {
     "its entries": "DELETE FROM entry",
     "its log": "DELETE FROM entry; UPDATE log SET size = 0, verified_size = 0, frontier = x'', verified_frontier = x''",

@@ -86,8 +86,8 @@ def test_only_words_of_some_length_without_digits_are_suggested(tools: Tools):
 
 def test_a_document_holds_its_facets_by_code(tools: Tools):
     fields = fields_of(tools, pilot("mill", country="BE", start="2021-05-18", currentPhase="P3"))
-    assert fields["facet_sector"] == ["furniture-office"]
-    assert fields["facet_strategy"] == ["LIFE", "R3"]  # the group it lies in is a value too
+    assert fields["facet_sector"] == ["furniture-office", "interiors"]  # the group it lies in is a value too
+    assert fields["facet_strategy"] == ["LIFE", "R3"]
     assert fields["facet_country"] == ["BE"]
     assert fields["facet_year"] == ["2021"]
     assert fields["facet_phase"] == ["P3"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import aiohttp
 
 from federation import node as nodes
+from federation.serving import serving
 from federation.web.keys import READY
 from tests.conftest import free_port, pilot
 from tests.web.conftest import Site
@@ -32,7 +33,7 @@ async def test_a_served_node_becomes_ready_by_itself_and_has_indexed_its_records
     await first.publish(pilot("mill"))
     moved = first.config.model_copy(update={"listen": f"127.0.0.1:{free_port()}"})
     await first.stop()
-    async with nodes.open_node(moved, clock=first.clock, width=1, tools=tools) as again, nodes.serving(again) as app:
+    async with nodes.open_node(moved, clock=first.clock, width=1, tools=tools) as again, serving(again) as app:
         assert app[READY] == []
         base = f"http://{moved.listen}"
         async with aiohttp.ClientSession() as session:
