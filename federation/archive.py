@@ -17,7 +17,6 @@ import shutil
 import tarfile
 import zlib
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import IO, Annotated, Final
 
@@ -26,6 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from federation.errors import AlreadyExists, DamagedBackup, FederationError, InvalidRequest, NewerData, StorageFailed
 from federation.log.checkpoint import MAX_SIZE as MAX_CHECKPOINT
 from federation.records import jsonld
+from federation.store.files import sync_folder
 from federation.store.secrets import SESSION_FILE, TOKEN_FILE
 
 FORMAT: Final = 1
@@ -165,17 +165,6 @@ def publish(partial: Path, out: Path) -> None:
         refuse_existing(out)
         os.rename(partial, out)
     sync_folder(out.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        # Some network drives cannot; the file itself is on the disk by now.
-        with suppress(OSError):
-            os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def unpack(path: Path, folder: Path, tick: Tick) -> Manifest:

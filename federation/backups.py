@@ -10,6 +10,7 @@ is not decided here; the file ``restored`` says that it was.
 from __future__ import annotations
 
 import asyncio
+import glob
 import os
 import shutil
 import sqlite3
@@ -37,14 +38,15 @@ from federation.errors import (
     NotAcceptable,
     StorageFailed,
 )
+from federation.guard import RESTORED
 from federation.log.keys import KIND as KEY_EVENT
 from federation.log.keys import Declaration, Keys, declared, next_key_hash
 from federation.log.merkle import Frontier
 from federation.log.times import timestamp
 from federation.node import keyring
 from federation.records.multikey import encode_public
-from federation.recovery import RESTORED
 from federation.store.engine import BUSY_MS, url_of
+from federation.store.files import runs, sync_folder
 from federation.store.keyfiles import Keyring
 
 _INDEX: Final = "index"
@@ -110,8 +112,9 @@ def _write(config: Config, database: Path, out: Path, *, keys: bool, now: dateti
     if not database.exists():
         raise _not_set_up()
     try:
+        _tidy(out)
         # Beside the target, where there is room for a backup; the folder is ours alone from its first moment.
-        with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as made:
+        with tempfile.TemporaryDirectory(prefix=f".{out.name}.{os.getpid()}.", dir=out.parent) as made:
             folder = Path(made)
             _copy_database(database, folder / DATABASE, tick)
             copied = _read_copy(folder / DATABASE)
@@ -128,6 +131,14 @@ def _write(config: Config, database: Path, out: Path, *, keys: bool, now: dateti
         raise StorageFailed(
             f"The backup cannot be written: {error}.", remedy="Write it to another folder or disk. Nothing was left."
         ) from error
+
+
+def _tidy(out: Path) -> None:
+    """Remove what backups to this place left that were killed: it holds the whole database, erased texts among it."""
+    for folder in out.parent.glob(f".{glob.escape(out.name)}.*.*"):
+        writer = folder.name.removeprefix(f".{out.name}.").partition(".")[0]
+        if writer.isdecimal() and not runs(int(writer)):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _not_set_up() -> Misconfigured:
@@ -309,13 +320,13 @@ def _put_in_place(staged: Path, data: Path, manifest: Manifest, now: datetime) -
         file.flush()
         os.fsync(file.fileno())
     for folder in {(staged / name).parent for name in manifest.members}:
-        archive.sync_folder(folder)
+        sync_folder(folder)
     if data.exists():
         _fill(staged, data, manifest)
         return
     data.parent.mkdir(parents=True, exist_ok=True)
     os.rename(staged, data)
-    archive.sync_folder(data.parent)
+    sync_folder(data.parent)
 
 
 def _fill(staged: Path, data: Path, manifest: Manifest) -> None:
@@ -344,7 +355,7 @@ def _fill(staged: Path, data: Path, manifest: Manifest) -> None:
             os.link(staged / name, data / name)
             made.append(data / name)
         for folder in {each.parent for each in made}:
-            archive.sync_folder(folder)
+            sync_folder(folder)
     except BaseException:
         for each in made:
             each.unlink(missing_ok=True)

@@ -150,9 +150,15 @@ class Harvester:
             if section.upper is None or section.node.count("/") > root.count("/") + 1:
                 yield section
                 continue
-            if budget.day_spent:
+            if not budget.left:
                 return
-            for page in self._linked(await self._read(section.node, peer, budget), visited, root, start, stop):
+            found = self._linked(await self._read(section.node, peer, budget), visited, root, start, stop)
+            first = next(found, None)
+            if first is None:
+                budget.pages -= 1  # a section without a page costs one, or nothing would end them
+                continue
+            yield first
+            for page in found:
                 yield page
 
     @staticmethod

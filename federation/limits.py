@@ -30,6 +30,8 @@ class Limits(BaseModel):
     """Most requests without a body that are answered at the same time; the next is told to come back (503)."""
     uploads_at_once: Annotated[int, Field(ge=1)] = 64
     """The same for requests that bring a body, which may be slow to arrive."""
+    uploads_per_address: Annotated[int, Field(ge=1)] = 8
+    """Those of them of one address; the next is told to wait (429)."""
     requests_per_second: Annotated[float, Field(gt=0)] = 100
     """Requests that one address may go on making each second; more are told to wait (429). With pages of
     a hundred entries, a peer may follow 10,000 entries a second, more than it can verify."""

@@ -20,6 +20,7 @@ from federation.errors import InvalidTable, StorageFailed, Unavailable
 from federation.exchange.files import File, drafts_of
 from federation.feed import Feed, Place
 from federation.gossip import Gossip
+from federation.guard import Guard
 from federation.harvest import Harvester
 from federation.index.languages import ANALYSED
 from federation.index.text import TextIndex
@@ -30,7 +31,7 @@ from federation.ownlog import OwnLog
 from federation.peers.transport import Origins, Transport, open_transport
 from federation.publish import Publisher
 from federation.records.vocabulary import load_vocabulary
-from federation.recovery import Guard, Recovery, count
+from federation.recovery import Recovery, count
 from federation.search import Search
 from federation.store.engine import url_of
 from federation.store.keyfiles import PASSPHRASE, Keyring
@@ -98,7 +99,8 @@ class Node:
         if known is not None and not is_due(known, self.clock()):
             return
         pulled = await self.syncer.pull(peer)
-        await self.recover()
+        if not self.recovery.turn.locked():
+            await self.recover()
         if pulled.added:
             await self.follower.catch_up()
 

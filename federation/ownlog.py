@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from statistics import median
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -27,6 +27,7 @@ from federation.errors import (
     ReadOnly,
     WrongClock,
 )
+from federation.guard import Guard
 from federation.log import checkpoint as checkpoints
 from federation.log import forks
 from federation.log import keys as key_events
@@ -47,20 +48,6 @@ from federation.store.rows import Log
 from federation.store.store import SignCheckpoint, Store
 from federation.tasks import Prepared
 from federation.workers import Tools
-
-
-class Guard(Protocol):
-    """Whether the own log may be written; ``recovery`` has the one that nodes use."""
-
-    def reason(self) -> str: ...
-    def remedy(self) -> str: ...
-    def forked(self) -> str: ...
-    def accuse(self, evidence: str) -> None: ...
-    def stop(self, reason: str) -> None: ...
-    def newest(self) -> int: ...
-    def checkpoint(self) -> str: ...
-    def keep(self, checkpoint: str, size: int) -> None: ...
-
 
 log = structlog.get_logger(__name__)
 _ATTEMPTS: Final = 8

@@ -10,178 +10,35 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import json
-import os
-import secrets
 import tempfile
-import threading
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Final
 
 import structlog
 
 from federation.config import PeerConfig
-from federation.errors import BadCheckpoint, FederationError, Misconfigured, RootMismatch
+from federation.errors import BadCheckpoint, FederationError, Misconfigured, PeerUnreachable, RootMismatch
 from federation.gossip import Gossip, other_ends
+from federation.guard import Guard
 from federation.harvest import Harvester
 from federation.log import checkpoint as checkpoints
 from federation.log import did as dids
 from federation.log import forks
 from federation.log.checkpoint import Checkpoint, head_of
 from federation.log.keys import fingerprint
+from federation.log.trust import Standing
 from federation.ownlog import signed_more
 from federation.records import jsonld
 from federation.store.engine import url_of
 from federation.store.rows import Log
 from federation.store.store import Store, open_store
 
-RESTORED: Final = "restored"
-"""In the data directory: this node was restored. JSON: ``time``, ``size`` and ``root`` of its log as it was then."""
-BEHIND: Final = "behind"
-"""In the data directory: why this node only reads for now, in words."""
-NEWEST: Final = "checkpoint"
-"""In the data directory: the newest checkpoint that this node has signed, outside its database."""
-OWN_FORK: Final = "own-fork.json"
-"""In the data directory: a proof that two signed histories of the own log exist, as `procirc verify` checks it."""
-DECIDED: Final = "own-forks-decided"
-"""In the data directory: the ends of histories that a person has given up, a line each: size and root."""
+_PATIENCE: Final = 60
+"""Seconds without an entry after which a peer is asked no more."""
 _BATCH: Final = 2_000
 """Entries that are put back at once."""
 log = structlog.get_logger(__name__)
-
-
-class Guard:
-    """Says whether a node may write to its own log, for all processes that share its data directory."""
-
-    def __init__(self, data: Path) -> None:
-        self._data = data
-        self._keeping = threading.Lock()  # appending, remembering and renewing keep from threads of their own
-
-    def reason(self) -> str:
-        """Why nothing may be written now; empty when all is well."""
-        return self.forked() or self.lost()
-
-    def forked(self) -> str:
-        """Why a person has to decide: somebody has proved that two histories of the own log are signed."""
-        if not (self._data / OWN_FORK).exists():
-            return ""
-        return f"Two signed histories of this node's own log exist; the proof is {OWN_FORK} in its data directory."
-
-    def lost(self) -> str:
-        """Why the peers have to be asked: entries of the own log may be missing here."""
-        if (self._data / RESTORED).exists():
-            return "This node was restored from a backup and has not heard yet what its peers hold of its log."
-        try:
-            return (self._data / BEHIND).read_text("utf-8")
-        except FileNotFoundError:
-            return ""
-
-    def remedy(self) -> str:
-        """What to do about ``reason``."""
-        if self.forked():
-            return (
-                "Find out how it came about (a second copy of this node, a disk put back, stolen keys) and tell your "
-                "peers; then `procirc resume --accept-fork` goes on with the history that is here."
-            )
-        return "It resumes by itself when its log equals what its peers hold."
-
-    def accuse(self, evidence: str) -> None:
-        """Write nothing from now on: ``evidence`` proves a second history that nobody has decided on yet.
-
-        It stays where one is that was found before; both say that a person has to decide.
-        """
-        told = {head_of(text) for text in json.loads(evidence)["checkpoints"]}
-        if not told & self.decided():
-            with suppress(FileExistsError):
-                _write(self._data / OWN_FORK, evidence, replace=False)
-
-    def evidence(self) -> str:
-        """The proof that keeps this node from writing; empty without one."""
-        try:
-            return (self._data / OWN_FORK).read_text("utf-8")
-        except FileNotFoundError:
-            return ""
-
-    def decided(self) -> frozenset[str]:
-        """The ends of histories that were given up: peers that still show them prove nothing new."""
-        try:
-            return frozenset((self._data / DECIDED).read_text("utf-8").splitlines())
-        except FileNotFoundError:
-            return frozenset()
-
-    def decide(self, given_up: Iterable[str]) -> Path:
-        """Write again although two histories exist: a person has decided; where the proof is kept from now on."""
-        _write(self._data / DECIDED, "".join(f"{each}\n" for each in sorted(self.decided() | set(given_up))))
-        number = len(list(self._data.glob("own-fork-*.json"))) + 1
-        return (self._data / OWN_FORK).rename(self._data / f"own-fork-{number}.json")
-
-    def tidy(self) -> None:
-        """Remove what processes that were killed have left of files they were writing."""
-        for path in (*self._data.glob("*.partial"), *self._data.glob("keys/*.partial")):
-            writer = next((each[1:] for each in path.suffixes if each[1:].isdecimal()), "")
-            if writer.isdecimal() and (int(writer) == os.getpid() or not _runs(int(writer))):
-                path.unlink(missing_ok=True)
-
-    def stop(self, reason: str) -> None:
-        """Write nothing from now on."""
-        _write(self._data / BEHIND, reason)
-
-    def resume(self) -> None:
-        """Write again."""
-        for name in (RESTORED, BEHIND):
-            (self._data / name).unlink(missing_ok=True)
-
-    def override(self) -> None:
-        """Write again although entries that were signed before are lost: a person has decided so."""
-        self.resume()
-        (self._data / NEWEST).unlink(missing_ok=True)
-
-    def newest(self) -> int:
-        """Size of the newest checkpoint this node knows to have signed; 0 for none."""
-        lines = self.checkpoint().split("\n")
-        return int(lines[1]) if len(lines) > 1 and lines[1].isdecimal() else 0
-
-    def checkpoint(self) -> str:
-        """The newest checkpoint itself; empty for none."""
-        try:
-            return (self._data / NEWEST).read_text("utf-8")
-        except FileNotFoundError:
-            return ""
-
-    def keep(self, checkpoint: str, size: int) -> None:
-        """Keep a checkpoint, unless a larger one is there (another process was faster)."""
-        with self._keeping:
-            if size >= self.newest():
-                _write(self._data / NEWEST, checkpoint)
-
-
-def _write(path: Path, text: str, *, replace: bool = True) -> None:
-    """Write a file so that it is there whole or not at all. Raises FileExistsError unless it may ``replace`` one."""
-    # A name of its own for each writer: threads of one process write too, and two that share a folder share numbers.
-    partial = path.with_suffix(f".{os.getpid()}.{secrets.token_hex(4)}.partial")
-    with partial.open("x", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    if replace:
-        os.replace(partial, path)
-        return
-    try:
-        os.link(partial, path)
-    finally:
-        partial.unlink()
-
-
-def _runs(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):
-        return True
-    return True
 
 
 async def count(store: Store, own_id: int, guard: Guard) -> None:
@@ -269,14 +126,16 @@ class Recovery:
     async def run(self, peers: Sequence[PeerConfig]) -> str:
         """Ask the peers and fetch what is missing; why the node still may not write, empty when it may again.
 
-        More than half of the peers must answer: those that are silent may hold what nobody else does.
+        More than half of the peers must answer, and more than half of those that follow us: those that are silent may
+        hold what nobody else does. Whoever is followed through a mirror cannot be asked.
         """
+        peers = [peer for peer in peers if not peer.via]
         own = await self._store.log(self._own_id)
         _, held = await self._store.inventory.sizes(own.id)
         if (held < own.size or own.keys is None) and (reason := await self._refill(own, peers)):
             return reason
         own = await self._store.log(self._own_id)
-        answered, best = 0, None
+        answered, holding = 0, dict[str, tuple[PeerConfig, Checkpoint]]()
         for peer in peers:
             heard, seen, unknown = await self._gossip.own_seen(peer, own)
             if unknown:
@@ -284,24 +143,50 @@ class Recovery:
                 seen = await self._fetch_by_later_keys(own, peer, unknown)
                 own, heard = await self._store.log(self._own_id), seen is not None
             answered += heard
-            if seen is not None and head_of(seen.text) in self._guard.decided():
-                continue
-            if seen is not None and (best is None or seen.size > best[1].size):
-                best = peer, seen
+            if seen is not None:
+                holding[peer.did] = peer, seen
         if peers and 2 * answered <= len(peers):
             return f"{answered} of {len(peers)} peers answered; more than half must."
-        if best is None:
-            return await self._done(own, self._guard.newest())
-        peer, seen = best
-        try:
-            if seen.size > own.verified_size:
-                await self._fetch(own, peer, seen)
-            elif await self._gossip.root(own, seen.size) != seen.root:
-                return f"{peer.name} holds a signed log that differs from this one: two histories exist. Ask for help."
-        except FederationError as error:
-            log.warning("recovery", peer=peer.name, error=error.slug, detail=str(error))
-            return f"What {peer.name} holds of this log could not be fetched: {error}"
+        if reason := await self._silent(own, peers, holding):
+            return reason
+        told = [each for each in holding.values() if head_of(each[1].text) not in self._guard.decided()]
+        if reason := await self._taken(own, sorted(told, key=lambda each: -each[1].size)):
+            return reason
         return await self._done(await self._store.log(self._own_id), self._guard.newest())
+
+    async def _silent(self, own: Log, peers: Sequence[PeerConfig], holding: Collection[str]) -> str:
+        """Who must be heard that has held our log before; empty where more than half of those that hold it are.
+
+        One that does not follow us can tell nothing of what others hold.
+        """
+        known = {each.witness for each in await self._store.witnesses.of(own.did)}
+        silent = [peer.name for peer in peers if peer.did in known and peer.did not in holding]
+        if len(silent) < len(holding) or not silent:
+            return ""
+        return f"Of those that follow this node, {', '.join(silent)} did not say what they hold; more than half must."
+
+    async def _taken(self, own: Log, told: Sequence[tuple[PeerConfig, Checkpoint]]) -> str:
+        """Fetch what peers hold beyond our log, from the first that gives it; why not, empty where nothing is missing.
+
+        ``told`` is what each holds, the most first; whoever shows a checkpoint need not have the entries.
+        """
+        reason = ""
+        for peer, seen in told:
+            try:
+                if seen.size > own.verified_size:
+                    await self._fetch(own, peer, seen)
+                elif await self._gossip.root(own, seen.size) != seen.root:
+                    return (
+                        f"{peer.name} holds a signed log that differs from this one: two histories exist. Ask for help."
+                    )
+                else:
+                    continue
+            except FederationError as error:
+                log.warning("recovery", peer=peer.name, error=error.slug, detail=str(error))
+                reason = reason or f"What {peer.name} holds of this log could not be fetched: {error}"
+            else:
+                own, reason = await self._store.log(self._own_id), ""
+        return reason
 
     async def _refill(self, own: Log, peers: Sequence[PeerConfig]) -> str:
         """Put back entries that the database has lost, from a peer that holds all of them; why not, where it fails.
@@ -331,7 +216,7 @@ class Recovery:
                 harvester, reached = self._harvesting(beside), -1
                 while reached < copy.size < int(size):
                     reached = copy.size
-                    await harvester.follow(source, copy, int(size), "")
+                    await _patiently(harvester, source, copy, int(size))
                     copy = await beside.log(copy.id)
                 await beside.confirm(copy.id, size=int(size), root=base64.b64decode(root), checkpoint=newest)
                 first = (await beside.entries(copy.id, 0, 1))[0]
@@ -348,7 +233,7 @@ class Recovery:
         copy = PeerConfig(name=own.name, url=own.base, via=peer.url)
         if own.size > own.verified_size:
             own = await self._store.drop_pending(own.id)
-        await self._harvester.follow(copy, own, seen.size, "")
+        await _patiently(self._harvester, copy, own, seen.size)
         try:
             await self._store.confirm(own.id, size=seen.size, root=seen.root, checkpoint=seen.text)
         except RootMismatch:
@@ -365,7 +250,7 @@ class Recovery:
         copy = PeerConfig(name=own.name, url=own.base, via=peer.url)
         own = await self._store.drop_pending(own.id)
         try:
-            end = await self._harvester.follow(copy, own, size, "")
+            end = await _patiently(self._harvester, copy, own, size)
             if end.keys is None or end.size != size:
                 raise BadCheckpoint(f"{peer.name} does not give the {size} entries that it says it holds.")
             origin = checkpoints.origin_of(dids.host_of(own.base))
@@ -384,3 +269,15 @@ class Recovery:
         self._guard.resume()
         log.info("resumed", entries=own.verified_size)
         return ""
+
+
+async def _patiently(harvester: Harvester, peer: PeerConfig, known: Log, size: int) -> Standing:
+    """Copy a log for as long as entries come. Raises PeerUnreachable: a peer without them must not keep us for ever."""
+    clock = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(_PATIENCE) as limit:
+            return await harvester.follow(
+                peer, known, size, "", progress=lambda held, total: limit.reschedule(clock.time() + _PATIENCE)
+            )
+    except TimeoutError as error:
+        raise PeerUnreachable(f"{peer.via} has given nothing for {_PATIENCE} seconds.") from error

@@ -38,6 +38,7 @@ from federation.errors import (
 )
 from federation.goals import Copier, Goal
 from federation.gossip import Contradiction, Gossip
+from federation.guard import Guard
 from federation.harvest import Harvester, Progress, asked
 from federation.limits import Limits
 from federation.log import checkpoint as checkpoints
@@ -48,7 +49,6 @@ from federation.log.forks import Told
 from federation.log.keys import Keys
 from federation.log.times import Clock, timestamp
 from federation.log.trust import UNREADABLE, understood
-from federation.ownlog import Guard
 from federation.peers.transport import Transport
 from federation.records import jsonld
 from federation.store.peers import REMOVED

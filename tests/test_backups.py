@@ -42,9 +42,9 @@ from federation.errors import (
     NotAcceptable,
     StorageFailed,
 )
+from federation.guard import RESTORED
 from federation.log.keys import next_key_hash
 from federation.records.multikey import encode_public
-from federation.recovery import RESTORED
 from federation.store.keyfiles import PrivateKeys
 from federation.workers import Tools
 from tests.conftest import START, free_port, pilot

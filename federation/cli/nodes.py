@@ -16,7 +16,7 @@ from federation import config as configs
 from federation.cli.commands import DEFAULT_CONFIG, ConfigOption, JsonOption, app, load, run
 from federation.config import Config
 from federation.errors import Misconfigured, ReadOnly
-from federation.recovery import Guard
+from federation.guard import Guard
 from federation.terminal import out, print_json, progress_bar, set_up_logging
 from federation.workers import give_back
 

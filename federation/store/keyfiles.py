@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.serialization import (
 from federation.errors import AlreadyExists, BadProof, KeyMissing, StorageFailed
 from federation.log.keys import Keys
 from federation.records.multikey import decode_secret, encode_public, encode_secret
+from federation.store.files import sync_folder
 
 RECORD: Final = "record.key"
 LOG: Final = "log.key"
@@ -128,7 +129,7 @@ def write(path: Path, key: Ed25519PrivateKey, passphrase: str = "") -> None:
     if passphrase:
         encryption = BestAvailableEncryption(passphrase.encode())
         text = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption).decode("ascii")
-    # Of a process that is killed here a start removes what is left; see recovery.Guard.tidy.
+    # Of a process that is killed here a start removes what is left; see guard.Guard.tidy.
     partial = path.with_suffix(f".{os.getpid()}.partial")
     partial.unlink(missing_ok=True)
     _write_new(partial, text)
@@ -142,6 +143,7 @@ def write(path: Path, key: Ed25519PrivateKey, passphrase: str = "") -> None:
         _write_new(path, text)  # a stick that every system can read has no links
     finally:
         partial.unlink()
+    sync_folder(path.parent)
 
 
 def _write_new(path: Path, text: str) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import secrets
 from pathlib import Path
 from typing import Final
+
+from federation.store import files
 
 TOKEN_FILE: Final = "api.token"  # noqa: S105 - the name of a file, not a token
 SESSION_FILE: Final = "session.key"
@@ -15,18 +16,22 @@ SESSION_FILE: Final = "session.key"
 
 
 def secret(path: Path) -> str:
-    """A random text in a file that only its owner can read; made where there is none yet."""
-    if not path.exists():
+    """A random text in a file that only its owner can read; made where there is none yet, or an empty one."""
+    if not _read(path):
         with contextlib.suppress(FileExistsError):  # another process was first
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w", encoding="ascii") as file:
-                file.write(secrets.token_urlsafe(32) + "\n")
-    return path.read_text("ascii").strip()
+            # What is there is empty, of a process that was killed: nobody may be let in by an empty text.
+            files.write(path, secrets.token_urlsafe(32) + "\n", replace=path.exists(), mode=0o600)
+    return _read(path)
 
 
 def digest(path: Path) -> str:
-    """Only the digest of the token stays in memory; without a file nobody can publish over HTTP."""
+    """Only the digest of the token stays in memory; without one nobody can publish over HTTP."""
+    token = _read(path)
+    return hashlib.sha256(token.encode()).hexdigest() if token else ""
+
+
+def _read(path: Path) -> str:
     try:
-        return hashlib.sha256(path.read_text("ascii").strip().encode()).hexdigest()
+        return path.read_text("ascii").strip()
     except FileNotFoundError:
         return ""

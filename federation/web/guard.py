@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final
@@ -128,6 +130,31 @@ class Places:
         self.taken -= 1
 
 
+class Shares:
+    """Places of one kind by who takes them: nobody holds so many that none are left for others."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._taken: Counter[str] = Counter()
+
+    @contextmanager
+    def of(self, name: str) -> Iterator[None]:
+        """Hold a place for somebody. Raises TooMany."""
+        if self._taken[name] >= self.most:
+            raise TooMany(
+                "Too much is being sent from your address at once.",
+                remedy="Send one after the other.",
+                retry_after=RETRY_OVERLOAD,
+            )
+        self._taken[name] += 1
+        try:
+            yield
+        finally:
+            self._taken[name] -= 1
+            if not self._taken[name]:
+                del self._taken[name]
+
+
 class Guard:
     """Stands before the handlers of one application."""
 
@@ -137,6 +164,7 @@ class Guard:
         self._reading = Places(limits.requests_at_once)
         # Apart: a body that drips in holds its place until its time is over, and must hold no reader's.
         self._sending = Places(limits.uploads_at_once)
+        self._senders = Shares(limits.uploads_per_address)
         self._tick = tick
         self._said: dict[str, float] = {}
 
@@ -148,7 +176,8 @@ class Guard:
         client = peer = request.remote or ""
         if self._proxies:
             client = client_of(peer, request.headers.getall("X-Forwarded-For", ()), self._proxies)
-        wait = self._buckets.take(group_of(client))
+        group = group_of(client)
+        wait = self._buckets.take(group)
         if wait:
             self._say("one address asks too much", forwarded=client == peer and "X-Forwarded-For" in request.headers)
             raise TooMany(
@@ -159,7 +188,8 @@ class Guard:
         places = self._reading if request.method in _READING else self._sending
         if places.taken >= places.most:
             self._say("overloaded", answering=self._reading.taken, receiving=self._sending.taken)
-        with places:
+        share = nullcontext() if places is self._reading else self._senders.of(group)
+        with places, share:
             return await handler(request if client == peer else request.clone(remote=client))
 
     def _say(self, event: str, **facts: object) -> None:

@@ -9,12 +9,12 @@ from prometheus_client import CollectorRegistry
 
 from federation.config import Config, PeerConfig
 from federation.feed import Feed
+from federation.guard import Guard
 from federation.index.text import TextIndex
 from federation.indexing import Follower
 from federation.log.times import Clock
 from federation.ownlog import OwnLog
 from federation.publish import Publisher
-from federation.recovery import Guard
 from federation.search import Search
 from federation.store.rows import Log
 from federation.store.store import Store

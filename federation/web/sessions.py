@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections import deque
+from collections import Counter, deque
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Final
@@ -22,6 +22,8 @@ ATTEMPTS: Final = 10
 WITHIN: Final = timedelta(minutes=5)
 WAITING: Final = 20
 """Passwords that wait to be compared; more are refused unread."""
+WAITING_EACH: Final = 4
+"""The same, of one address."""
 _REMEMBERED: Final = 10_000
 _HASHER: Final = PasswordHasher()
 
@@ -43,39 +45,45 @@ class Sessions:
     def __init__(self, in_house: InHouse, secret: str) -> None:
         self._in_house = in_house
         self._signer = URLSafeTimedSerializer(secret, salt="procirc session")
-        self._failed: dict[str, deque[datetime]] = {}
+        self._failed: dict[bytes, deque[datetime]] = {}
         self._hashing = asyncio.Lock()
-        self._waiting = 0
+        self._waiting: Counter[str] = Counter()
 
     async def open(self, name: str, password: str, *, address: str, now: datetime) -> str:
         """A session for a name and password. Raises NotAllowed, and TooMany after many failures."""
         # Behind a proxy all have one address, so a name is counted with it: nobody locks out the others.
-        key = f"{address} {name.casefold()}"
-        failed = self._failed.setdefault(key, deque())
+        key = hashlib.sha256(f"{address} {name.casefold()}".encode("utf-8", "surrogatepass")).digest()
+        failed = self._failed.pop(key, deque())
         while failed and failed[0] < now - WITHIN:
             failed.popleft()
+        self._failed[key] = failed
+        if len(self._failed) > _REMEMBERED:
+            del self._failed[next(iter(self._failed))]  # the one not heard of for the longest time
         if len(failed) >= ATTEMPTS:
             raise TooMany("Too many attempts to log in.", remedy="Wait five minutes.")
         failed.append(now)  # before anything is awaited: many attempts at once are many attempts
         known = await self._in_house.password(name)
-        right = await self._compared(known, password)
+        try:
+            right = await self._compared(known, password, address)
+        except TooMany:
+            failed.remove(now)  # it was no attempt
+            raise
         if not (known and right):
-            if len(self._failed) > _REMEMBERED:
-                self._failed.pop(next(iter(self._failed)))
             raise NotAllowed("That name and password do not match.")
         self._failed.pop(key, None)
         return str(self._signer.dumps([name, _mark(known)]))
 
-    async def _compared(self, known: str, password: str) -> bool:
+    async def _compared(self, known: str, password: str, address: str) -> bool:
         """One after the other: each takes 64 MiB and a core, and names that were never heard of cost as much."""
-        if self._waiting >= WAITING:
+        if self._waiting.total() >= WAITING or self._waiting[address] >= WAITING_EACH:
             raise TooMany("Too many people are logging in.", remedy="Try again in a moment.")
-        self._waiting += 1
+        self._waiting[address] += 1
         try:
             async with self._hashing:
                 return await asyncio.to_thread(_matches, known, password)
         finally:
-            self._waiting -= 1
+            self._waiting[address] -= 1
+            self._waiting += Counter()  # forgets who waits for nothing
 
     async def person(self, session: str) -> str:
         """Whose session it is; empty for one that is over, forged, or of an account that is gone."""

@@ -29,7 +29,7 @@ from federation import custody
 from federation import node as nodes
 from federation.config import Config, PeerConfig
 from federation.errors import AlreadyExists, FederationError, NotFound, ReadOnly, WrongClock
-from federation.recovery import RESTORED
+from federation.guard import RESTORED
 from federation.search import Request
 from federation.store.rows import Log
 from federation.sync import Pulled
