@@ -102,10 +102,13 @@ class Copier:
         return True
 
     async def _confirm(self, known: Log, goal: Goal, *, last: bool) -> None:
-        seen = goal.checkpoint
+        seen, first = goal.checkpoint, ""
+        if not known.fingerprint and seen.size:
+            first = fingerprint((await self._store.entries(known.id, 0, 1))[0].signed.body)
+        now = timestamp(self._clock())
         try:
             await self._store.confirm(
-                known.id, size=seen.size, root=seen.root, checkpoint=seen.text, at=timestamp(self._clock())
+                known.id, size=seen.size, root=seen.root, checkpoint=seen.text, at=now, fingerprint=first
             )
         except BadErasure:
             if not last:
@@ -113,6 +116,3 @@ class Copier:
                 return
             await self._store.drop_pending(known.id)
             raise
-        if known.verified_size == 0 and seen.size:
-            first = (await self._store.entries(known.id, 0, 1))[0]
-            await self._store.set_fingerprint(known.id, fingerprint(first.signed.body))

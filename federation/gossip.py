@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
-from collections.abc import Collection, Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 import structlog
 
 from federation.config import PeerConfig
-from federation.errors import BadCheckpoint, FederationError, NotVerified
+from federation.errors import BadCheckpoint, FederationError, NotVerified, StorageFailed
 from federation.harvest import asked
 from federation.log import checkpoint as checkpoints
 from federation.log import did as dids
@@ -40,6 +40,8 @@ from federation.store.witnesses import Seen
 MAX_BYTES: Final = 256 * 1024
 """Of an answer; a statement on one log has some 600."""
 MAX_LOGS: Final = 200
+MAX_PROOFS: Final = 20
+"""Proofs of forks that are passed on; one may have 5 KiB."""
 log = structlog.get_logger(__name__)
 
 
@@ -73,7 +75,7 @@ async def statement(store: Store, mine: OwnLog, own: Log) -> dict[str, Any]:
     return {
         "node": own.did,
         "logs": [{"log": each.did, "checkpoint": text} for each, text in zip(logs, cosigned, strict=True)],
-        "forks": [jsonld.loads(each.encode()) for each in proofs],
+        "forks": [jsonld.loads(each.encode()) for each in islice(proofs, MAX_PROOFS)],
     }
 
 
@@ -99,9 +101,13 @@ class Gossip:
         self.unknown: set[str] = set()
         """Peers that say they have verified a checkpoint of our own log by a key that it does not declare here."""
         self._frontiers: dict[int, Frontier] = {}
+        self._declared: dict[int, tuple[int, list[str]]] = {}
+        """By log: its size, and the log keys that it had declared by then."""
 
-    async def listen(self, peer: PeerConfig, hint: str) -> list[Contradiction]:
+    async def listen(self, peer: PeerConfig, hint: str) -> AsyncGenerator[Contradiction]:
         """Take in what a peer has seen, if that changed; the logs that contradict themselves.
+
+        Only when all of them were taken does it count as heard.
 
         ``hint`` is the digest that came with its checkpoint, empty if it sent none. What cannot be read or
         verified is left aside: a witness proves something or says nothing. It is heard again once more is held
@@ -110,15 +116,14 @@ class Gossip:
         logs = {each.did: each for each in await self._store.logs()}
         held = frozenset((each.did, each.verified_size, each.keys) for each in logs.values())
         if not hint or self._known.get(peer.did) == (hint, held):
-            return []
+            return
         said = await self.ask(peer)
         if said is None:
-            return []
-        self._known[peer.did] = hint, held
+            return
         witness = logs.get(peer.did)
         states = await self._store.peers.states()
         given_up = {each.id: states[each.id].given_up.split("\n") for each in logs.values() if each.id in states}
-        found, proved = list[Contradiction](), list[Seen]()
+        proved = list[Seen]()
         # One statement a log: each may cost a walk over all its leaves.
         items = [item for item in said["logs"] if isinstance(item, Mapping)]
         for did, text in {str(item.get("log")): str(item.get("checkpoint", "")) for item in items}.items():
@@ -129,13 +134,13 @@ class Gossip:
                 continue  # a person knows of it, and has decided
             contradiction = await self._compare(about, witness, text, proved)
             if contradiction is not None:
-                found.append(contradiction)
+                yield contradiction
         await self._store.witnesses.keep(proved)
         for document in said["forks"]:
             contradiction = await self._accused(document, logs, given_up)
             if contradiction is not None:
-                found.append(contradiction)
-        return found
+                yield contradiction
+        self._known[peer.did] = hint, held
 
     async def ask(self, peer: PeerConfig) -> dict[str, list[Any]] | None:
         """The raw statement of a peer, in its form but not yet believed; None where there is none."""
@@ -164,7 +169,10 @@ class Gossip:
         return said is not None, None, ""
 
     async def root(self, about: Log, size: int) -> bytes:
-        """The root of our copy of a log at some size; the last one asked for is kept, to go on from."""
+        """The root of our copy of a log at some size; the last one asked for is kept, to go on from.
+
+        Raises StorageFailed where entries are missing.
+        """
         if size == about.verified_size:
             return about.verified.root
         frontier = self._frontiers.get(about.id, Frontier())
@@ -172,6 +180,9 @@ class Gossip:
             frontier = Frontier()
         leaves = await self._store.leaves(about.id, size, frontier.size)
         frontier = await asyncio.to_thread(frontier.append, leaves)
+        if frontier.size != size:
+            # Whoever compared with what is left would accuse the peer of what our disk did.
+            raise StorageFailed(f"The database has lost entries of the log of {about.name} before {size}.")
         self._frontiers[about.id] = frontier
         return frontier.root
 
@@ -193,7 +204,13 @@ class Gossip:
         if mine is None:
             return None
         leaves = await self._store.leaves(about.id, about.verified_size)
-        return Contradiction(about, await asyncio.to_thread(forks.written, about.did, mine, told, leaves))
+        text = await asyncio.to_thread(forks.written, about.did, mine, told, leaves)
+        try:
+            forks.checked(jsonld.loads(text.encode()))
+        except NotVerified as error:
+            # What is stored here does not add up to what was verified: nobody else is to be blamed for that.
+            raise StorageFailed(f"The database does not hold the log of {about.name} as it was verified.") from error
+        return Contradiction(about, text)
 
     async def _accused(
         self, document: object, logs: Mapping[str, Log], given_up: Mapping[int, Collection[str]]
@@ -213,7 +230,7 @@ class Gossip:
         ends = {checkpoints.head_of(each.checkpoint.text) for each in (fork.first, fork.second)}
         if not ends.isdisjoint(given_up.get(about.id, ())):
             return None
-        return Contradiction(about, json.dumps(document, ensure_ascii=False, indent=1))
+        return Contradiction(about, fork.text())
 
     async def _verified(self, about: Log, text: str) -> Told | None:
         origin = checkpoints.origin_of(dids.host_of(about.base))
@@ -227,5 +244,9 @@ class Gossip:
 
     async def _log_keys(self, about: Log) -> list[str]:
         """Every log key that a log has declared, the newest first."""
-        events = await self._store.of_kind(about.id, KEY_EVENT)
-        return [declared(each.signed.body).keys.log for each in reversed(events)]
+        size, keys = self._declared.get(about.id, (-1, []))
+        if size != about.verified_size:
+            events = await self._store.of_kind(about.id, KEY_EVENT)
+            keys = await asyncio.to_thread(lambda: [declared(each.signed.body).keys.log for each in reversed(events)])
+            self._declared[about.id] = about.verified_size, keys
+        return keys

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from federation.errors import StorageFailed
 from federation.log.checkpoint import head_of
 from federation.store import files
 
@@ -63,12 +64,15 @@ class Guard:
     def accuse(self, evidence: str) -> None:
         """Write nothing from now on: ``evidence`` proves a second history that nobody has decided on yet.
 
-        It stays where one is that was found before; both say that a person has to decide.
+        It stays where one is that was found before; both say that a person has to decide. Raises StorageFailed.
         """
         told = {head_of(text) for text in json.loads(evidence)["checkpoints"]}
-        if not told & self.decided():
-            with suppress(FileExistsError):
-                files.write(self._data / OWN_FORK, evidence, replace=False)
+        try:
+            if not told & self.decided():
+                with suppress(FileExistsError):
+                    files.write(self._data / OWN_FORK, evidence, replace=False)
+        except OSError as error:
+            raise StorageFailed(f"The proof that this node's own log is forked cannot be kept: {error}.") from error
 
     def evidence(self) -> str:
         """The proof that keeps this node from writing; empty without one."""

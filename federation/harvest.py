@@ -8,26 +8,30 @@ many, and stored several at a time with the cursor behind the last. What is kept
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import structlog
 
 from federation.config import PeerConfig
-from federation.errors import BadPage, FederationError, WrongTime
+from federation.errors import BadPage, FederationError, StorageFailed, WrongTime
 from federation.limits import Limits
 from federation.log import did as dids
 from federation.log.times import Clock
 from federation.log.trust import Entry, Erased, Standing, unpacked
 from federation.peers.ldes import Page, Relation, in_order
-from federation.peers.transport import Transport
+from federation.peers.transport import Answer, Transport
 from federation.quotas import Budget
 from federation.store.rows import Log
 from federation.store.store import Store
 from federation.tasks import judge_page, read_links
 from federation.workers import Workers
 
+NO_ROOM: Final = "The disk has {free:,} bytes left. Nothing is taken from peers until there is more (reserve_bytes)."
 NQUADS: Final = "application/n-quads"
 BULK: Final = 300
 """Entries from which on worker processes judge the pages."""
@@ -59,7 +63,11 @@ def asked(peer: PeerConfig, path: str) -> str:
 class Harvester:
     """Copies logs into a store."""
 
-    def __init__(self, store: Store, transport: Transport, workers: Workers, limits: Limits, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, transport: Transport, workers: Workers, limits: Limits, clock: Clock, *, data: Path
+    ) -> None:
+        """``data`` is the directory whose disk must keep some room."""
+        self._data = data
         self._store = store
         self._transport = transport
         self._workers = workers
@@ -84,6 +92,8 @@ class Harvester:
         stop, exhausted = min(target, known.size + budget.entries), False
         bulk = stop - known.size > BULK
         waiting: deque[tuple[Relation, _Task]] = deque()
+        fetched: dict[str, Answer] = {}
+        begin = partial(self._begin, peer, stop=stop, budget=budget, bulk=bulk, fetched=fetched)
         pages = self._pages(peer, budget, start=known.size, stop=stop)
         try:
             while True:
@@ -94,11 +104,13 @@ class Harvester:
                         exhausted = True
                         break
                     budget.pages -= 1
-                    task = self._begin(peer, relation, standing, stop, budget, bulk=bulk, first=not waiting)
+                    task = begin(relation, standing, first=not waiting)
                     waiting.append((relation, task))
                 if not waiting:
                     break
                 judged = await _ready(waiting, standing)
+                for page in judged:
+                    fetched.pop(page.relation.node, None)
                 changed = judged[-1].after.declared != standing.declared
                 standing = await self._keep(known.id, judged, standing, budget)
                 if changed:
@@ -107,7 +119,7 @@ class Harvester:
                     again = [relation for relation, _ in waiting]
                     waiting.clear()
                     for at, relation in enumerate(again):
-                        task = self._begin(peer, relation, standing, stop, budget, bulk=bulk, first=at == 0)
+                        task = begin(relation, standing, first=at == 0)
                         waiting.append((relation, task))
                 progress(standing.size, target)
         finally:
@@ -119,6 +131,12 @@ class Harvester:
             raise BadPage(f"The feed of {peer.name} ends at {standing.size}, its checkpoint says {target}.")
         return standing
 
+    def _check_room(self) -> None:
+        """Raise StorageFailed where the disk has less than is to stay free: nothing is taken from peers then."""
+        free = shutil.disk_usage(self._data).free
+        if free < self._limits.reserve_bytes:
+            raise StorageFailed(NO_ROOM.format(free=free), remedy="Make room on the disk.")
+
     def _ahead(self, budget: Budget) -> int:
         """Pages to fetch ahead: few enough that, at their largest, they do not exceed the day's bytes by much."""
         return _AHEAD if budget.bytes > _AHEAD * self._limits.page_bytes else 1
@@ -128,15 +146,16 @@ class Harvester:
         peer: PeerConfig,
         relation: Relation,
         standing: Standing,
+        *,
+        first: bool,
         stop: int,
         budget: Budget,
-        *,
         bulk: bool,
-        first: bool,
+        fetched: dict[str, Answer],
     ) -> _Task:
         if not first:
             standing = standing._replace(size=max(relation.lower, standing.size), published="")
-        return asyncio.create_task(self._page(peer, relation, standing, stop, budget, bulk=bulk))
+        return asyncio.create_task(self._page(peer, relation, standing, stop, budget, bulk=bulk, fetched=fetched))
 
     async def _pages(self, peer: PeerConfig, budget: Budget, *, start: int, stop: int) -> AsyncGenerator[Relation]:
         """The member pages of a feed in the order of the log, from the root through the sections.
@@ -176,9 +195,21 @@ class Harvester:
         return await self._workers.run(read_links, answer.content, url, peer.url)
 
     async def _page(
-        self, peer: PeerConfig, relation: Relation, standing: Standing, stop: int, budget: Budget, *, bulk: bool
+        self,
+        peer: PeerConfig,
+        relation: Relation,
+        standing: Standing,
+        stop: int,
+        budget: Budget,
+        *,
+        bulk: bool,
+        fetched: dict[str, Answer],
     ) -> _Page:
-        answer = await self._transport.get(asked(peer, relation.node.removeprefix(peer.url)), accept=NQUADS)
+        """Fetch a page and have it judged; one that was ``fetched`` already is only judged anew."""
+        answer = fetched.get(relation.node)
+        if answer is None:
+            answer = await self._transport.get(asked(peer, relation.node.removeprefix(peer.url)), accept=NQUADS)
+            fetched[relation.node] = answer
         try:
             if answer.media_type != NQUADS:
                 raise BadPage(f"{relation.node} is {answer.media_type}, not N-Quads.")
@@ -207,6 +238,7 @@ class Harvester:
                 raise WrongTime(f"Entry {first.position} is older than the one before it.")
             kept += entries
             standing = after._replace(published=after.published or standing.published)
+        await asyncio.to_thread(self._check_room)
         taken = budget.take(len(kept), sum(page.size for page in judged))
         await self._store.append_peer(log_id, kept, after=cursor, standing=standing, taken=taken)
         return standing

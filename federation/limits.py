@@ -55,8 +55,8 @@ class Limits(BaseModel):
     run_pages: Annotated[int, Field(ge=1)] = 2000
     """Most pages of one pull."""
     day_entries: Annotated[int, Field(ge=1)] = 200_000
-    """Most entries taken from one peer on one day (UTC); the next day goes on, and nothing is lost. The first
-    copy of a log, up to the size it had when that began, does not count."""
+    """Most entries taken from one peer on one day (UTC); the next day goes on, and nothing is lost. Of the
+    first copy of a log a tenth counts."""
     day_bytes: Annotated[int, Field(ge=1024)] = 4 * 1024**3
     """The same in bytes of feed pages after decompression, and of answers that brought no entry as they were sent."""
     reserve_bytes: Annotated[int, Field(ge=0)] = 500_000_000

@@ -94,6 +94,8 @@ class Node:
 
     async def pull(self, peer: PeerConfig) -> None:
         """One scheduled pull: nothing before its time, and the index afterwards."""
+        if peer.did not in {each.did for each in await self.peers()}:
+            return  # it was removed, and its job is about to be
         states = {entry.did: entry.id for entry in await self.store.logs()}
         known = (await self.store.peers.states()).get(states.get(peer.did, -1))
         if known is not None and not is_due(known, self.clock()):
@@ -116,8 +118,7 @@ class Node:
     async def catch_up(self) -> None:
         """Index what the logs have gained, whoever appended it, and make sure that what was erased is gone."""
         await self.own.remember()
-        if self.store.soiled:
-            await self.store.scrub()
+        await self.store.scrub_after_others()
         await self.follower.catch_up()
 
 
@@ -214,7 +215,7 @@ def _assembled(
     naming, limits, stop = config.naming, config.limits, Guard(config.data)
 
     def harvesting(into: Store) -> Harvester:
-        return Harvester(into, transport, workers, limits, clock)
+        return Harvester(into, transport, workers, limits, clock, data=config.data)
 
     mine = OwnLog(
         store=store,

@@ -159,14 +159,18 @@ class OwnLog:
 
     async def refresh_checkpoint(self) -> None:
         """Sign the log as it stands once more; done daily, so that an idle node does not look frozen."""
-        private = await self._private((await self._store.log(self._log_id)).keys)
+        own = await self._store.log(self._log_id)
+        private = await self._private(own.keys)
         if self._guard.reason():
             return
+        sign_checkpoint = self._checkpoint(private.log, await self._ahead())
         try:
-            await self._store.refresh_checkpoint(self._log_id, self._checkpoint(private.log, await self._ahead()))
+            await self._store.refresh_checkpoint(self._log_id, keys=own.keys, checkpoint=sign_checkpoint)
         except WrongClock as error:
             log.error("the checkpoint is not signed anew", detail=str(error))
             return
+        except Conflict:
+            return  # what changed the log has signed it as well, or will once it is proved
         await self._keep_checkpoint()
 
     async def cosigned(self, texts: Sequence[str]) -> list[str]:
@@ -254,11 +258,15 @@ class OwnLog:
 
     async def _ending(self, record: str, kind: str, reason: Texts) -> Prepared:
         known = await self._store.current(record, self._log_id)
+        version = known.version + 1 if known is not None else 1
+        if known is None and kind == ERASURE:
+            # What somebody published with a stolen key is not shown, and has to be erased all the more.
+            known = next(reversed(await self._store.history(self._log_id, record)), None)
         if known is None:
             raise NotFound(f"There is no record {record} of this node.", remedy="Check the kind and the slug.")
         if known.kind in (kind, ERASURE):
             raise AlreadyExists(f"{record} has been ended already, by entry {known.position}.")
-        now, version = timestamp(self._clock()), known.version + 1
+        now = timestamp(self._clock())
         issued = first_issued(known.signed.body, record) or now
         triples = [(record, TYPE, _CLASSES[kind]), *managed(record, self._naming.did, version, issued, now)]
         triples += [(record, PC + "reason", Literal(clean(text), "", tag)) for tag, text in reason.items()]

@@ -149,7 +149,7 @@ async def _log(base: str, vocabulary: Vocabulary, progress: Progress) -> dict[st
                 store=store,
                 transport=transport,
                 workers=workers,
-                harvester=Harvester(store, transport, workers, limits, now),
+                harvester=Harvester(store, transport, workers, limits, now, data=Path(folder)),
                 gossip=Gossip(store, transport, now),
                 limits=limits,
                 locks=Path(folder),

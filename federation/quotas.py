@@ -1,8 +1,8 @@
 """How much of a peer's log one pull may take: so many pages a run, so many entries and bytes a day (UTC).
 
 A peer that publishes more than that is no attacker for certain: what is left over is taken later, and
-nothing is lost. The first copy of a log counts for no day: it ends at the checkpoint it began with, and
-a coordinator who follows a large log means all of it.
+nothing is lost. Of the first copy of a log a tenth is counted: a coordinator who follows a large log means all
+of it, but one that claims to be endless would never come under a quota.
 """
 
 from __future__ import annotations
@@ -18,6 +18,10 @@ ALARM: Final = 0.8
 """The part of a day's quota from which on the coordinator is told."""
 
 
+_FIRST: Final = 10
+"""How many entries and bytes of a first copy count for one."""
+
+
 @dataclass(slots=True)
 class Budget:
     """What a pull may still take; counted down as it goes on. ``day`` is empty where nothing counts for a day."""
@@ -26,6 +30,8 @@ class Budget:
     day: str = ""
     entries: int = sys.maxsize
     bytes: int = sys.maxsize
+    rate: int = 1
+    """How many of them count for one of a day."""
     fruitless: int = 0
     """Bytes that came and brought no entry, and are not written down yet."""
 
@@ -43,7 +49,7 @@ class Budget:
             return None
         self.entries -= entries
         self.bytes -= size
-        return Day(self.day, entries, size)
+        return Day(self.day, -(-entries // self.rate), -(-size // self.rate))
 
     def spend(self, size: int) -> None:
         """Take bytes that brought no entry: links, and what was not believed."""
@@ -53,15 +59,14 @@ class Budget:
     def settle(self) -> Day | None:
         """What of that is to be counted for the day, if anything; from now on it is."""
         spent, self.fruitless = self.fruitless, 0
-        return Day(self.day, 0, spent) if self.day and spent else None
+        return Day(self.day, 0, -(-spent // self.rate)) if self.day and spent else None
 
 
 def budget(limits: Limits, taken: Day, *, first: bool) -> Budget:
     """What a pull may take after what the day has brought; ``first`` for the first copy of a log."""
-    if first:
-        return Budget(limits.run_pages)
-    left = limits.day_entries - taken.entries, limits.day_bytes - taken.bytes
-    return Budget(limits.run_pages, taken.day, *left)
+    rate = _FIRST if first else 1
+    left = (limits.day_entries - taken.entries) * rate, (limits.day_bytes - taken.bytes) * rate
+    return Budget(limits.run_pages, taken.day, *left, rate)
 
 
 def used(limits: Limits, taken: Day) -> float:

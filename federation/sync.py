@@ -12,6 +12,7 @@ import asyncio
 import random
 import shutil
 from collections.abc import Callable, Collection, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -39,7 +40,7 @@ from federation.errors import (
 from federation.goals import Copier, Goal
 from federation.gossip import Contradiction, Gossip
 from federation.guard import Guard
-from federation.harvest import Harvester, Progress, asked
+from federation.harvest import NO_ROOM, Harvester, Progress, asked
 from federation.limits import Limits
 from federation.log import checkpoint as checkpoints
 from federation.log import did as dids
@@ -89,7 +90,6 @@ _FORKED: Final = (
     "{name} has signed two histories of its log. Nothing more is taken from it, and the proof is kept. "
     "Ask its coordinator; then decide with `procirc peers confirm`."
 )
-_NO_ROOM: Final = "The disk has {free:,} bytes left. Nothing is taken from peers until there is more (reserve_bytes)."
 _GOES_ON: Final = "There is more than one run may take; the next one goes on."
 _DOUBTFUL: Final = ("unknown-kind", "invalid-record", UNREADABLE)
 """Why entries are kept aside that a newer version of this program may understand."""
@@ -139,7 +139,7 @@ class Syncer:
         entry = await self._store.enlist(did=peer.did, base=peer.url, name=peer.name, own=False)
         if (free := shutil.disk_usage(self._locks).free) < self._limits.reserve_bytes:
             log.error("nothing is pulled until there is room on the disk", peer=peer.name, free=free)
-            return Pulled(peer.name, "lagging", 0, entry.size, StorageFailed.slug, _NO_ROOM.format(free=free))
+            return Pulled(peer.name, "lagging", 0, entry.size, StorageFailed.slug, NO_ROOM.format(free=free))
         async with self._store.lease(f"pull-{peer.name}", self._locks) as mine:
             if not mine:
                 return Pulled(peer.name, "busy", 0, entry.size, detail="Another pull of this peer is running.")
@@ -149,7 +149,10 @@ class Syncer:
         before = (await self._store.peers.states())[entry.id]
         learned: dict[str, str | int] = {}
         verdict = await self._attempt(peer, entry, before, learned, progress)
-        current = (await self._store.peers.states())[entry.id]
+        current = (await self._store.peers.states()).get(entry.id)
+        if current is None or (current.state == REMOVED and before.state != REMOVED):
+            # A coordinator has decided while this went on.
+            return Pulled(peer.name, REMOVED, 0, entry.size, detail="The peer is not followed any more.")
         if current.reason == Forked.slug:
             # Found through a third node while this pull went on: whatever it came to, that stands.
             verdict = _Verdict(current.state, current.reason, current.detail)
@@ -182,12 +185,13 @@ class Syncer:
         now = self._clock()
         if before.reason == Forked.slug:
             # Two signed histories do not become one because the next answer is honest again.
-            return _Verdict(before.state, before.reason, before.detail)
+            return _Verdict("forked", before.reason, before.detail or _FORKED.format(name=peer.name))
         try:
             async with asyncio.timeout(self._limits.run_seconds):
                 unread, seen, hint = await self._catch_up(peer, entry, before, learned, progress)
-                for each in await self._gossip.listen(peer, hint):
-                    await self._contradicted(each)
+                async with aclosing(self._gossip.listen(peer, hint)) as contradictions:
+                    async for each in contradictions:
+                        await self._contradicted(each)
         except TimeoutError:
             return _Verdict("lagging", "run-limit", _GOES_ON)
         except StorageFailed:
@@ -254,6 +258,11 @@ class Syncer:
     ) -> tuple[str, Checkpoint, str]:
         """Copy what is new: why that ended early (empty if it did not), the newest checkpoint, and its ``Log-Seen``."""
         now = self._clock()
+        if peer.fingerprint and known.fingerprint and peer.fingerprint != known.fingerprint:
+            raise KeyMismatch(
+                f"The fingerprint of the peer's keys is {known.fingerprint}, not the confirmed {peer.fingerprint}.",
+                remedy="Ask the peer's coordinator by telephone; correct the fingerprint only if it was mistyped.",
+            )
         answer = await self._transport.get(
             asked(peer, "/log/checkpoint"),
             accept="text/plain",
@@ -262,7 +271,8 @@ class Syncer:
         )
         text = answer.content.opened().decode("utf-8", "replace") if answer.status == 200 else known.checkpoint
         seen, keys = await self._verified(text, peer, known)
-        if answer.date is not None:  # of an answer that does not verify it counts for nothing
+        # Of an answer that brings nothing signed it counts for nothing: whoever carries the bytes may have written it.
+        if answer.date is not None and answer.status == 200 and answer.date >= seen.at:
             learned |= {"ahead": round(self._clocks.heard(peer.name, answer.date)), "heard": timestamp(now)}
         kept = goals.read(before.target, seen.origin)
         self._compare(seen, known, known.keys or keys, kept)
@@ -348,13 +358,13 @@ class Syncer:
         tools = self._workers.tools
         dids = {each.id: each.did for each in await self._store.logs()}
         released: dict[int, list[int]] = {}
-        for entry in await self._store.quarantined():
+        for entry in await self._store.inventory.quarantined():
             if entry.quarantine.startswith(_DOUBTFUL) and _is_understood(entry, tools):
                 released.setdefault(entry.log_id, []).append(entry.position)
         for log_id, positions in released.items():
-            await self._store.release(log_id, positions)
-            log.info("released", log=dids[log_id], entries=len(positions))
-        return {dids[log_id]: positions for log_id, positions in released.items()}
+            released[log_id] = await self._store.release(log_id, positions)
+            log.info("released", log=dids[log_id], entries=len(released[log_id]))
+        return {dids[log_id]: positions for log_id, positions in released.items() if positions}
 
 
 def _is_understood(entry: StoredEntry, tools: Tools) -> bool:

@@ -74,7 +74,7 @@ OPERATIONS: dict[str, Operation] = {
     "pulling nothing new": lambda here, there: here.pull(there),
     "pulling one record": pull_one,
     "publishing one record": lambda here, there: publish(here, 1),
-    "looking at what is set aside": lambda here, there: here.node.store.quarantined(),
+    "looking at what is set aside": lambda here, there: here.node.store.inventory.quarantined(),
     "judging once more what is set aside": lambda here, there: here.node.syncer.reconsider(),
     **{
         path: get(path)

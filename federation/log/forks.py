@@ -31,11 +31,29 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Fork:
-    """Two checkpoints of one log that contradict each other, the smaller one first."""
+    """Two checkpoints of one log that contradict each other, the smaller one first.
+
+    ``root`` is the one that the larger tree had at the smaller size, which ``steps`` prove.
+    """
 
     log: str
     first: Told
     second: Told
+    root: bytes
+    steps: tuple[bytes, ...]
+
+    def text(self) -> str:
+        """The proof as a file, with nothing in it but what was checked."""
+        document = {
+            "type": TYPE,
+            "log": self.log,
+            "origin": self.first.checkpoint.origin,
+            "keys": [self.first.key, self.second.key],
+            "checkpoints": [self.first.checkpoint.text, self.second.checkpoint.text],
+            "root": self.root.hex(),
+            "consistency": [each.hex() for each in self.steps],
+        }
+        return json.dumps(document, ensure_ascii=False, indent=1)
 
 
 def written(log: str, one: Told, other: Told, leaves: Sequence[bytes]) -> str:
@@ -43,16 +61,8 @@ def written(log: str, one: Told, other: Told, leaves: Sequence[bytes]) -> str:
     first, second = sorted((one, other), key=lambda each: each.checkpoint.size)
     size, grown = first.checkpoint.size, first.checkpoint.size < second.checkpoint.size
     root = Frontier().append(leaves[:size]).root if grown else second.checkpoint.root
-    document = {
-        "type": TYPE,
-        "log": log,
-        "origin": first.checkpoint.origin,
-        "keys": [first.key, second.key],
-        "checkpoints": [first.checkpoint.text, second.checkpoint.text],
-        "root": root.hex(),
-        "consistency": [each.hex() for each in consistency(leaves, size)] if grown else [],
-    }
-    return json.dumps(document, ensure_ascii=False, indent=1)
+    steps = tuple(consistency(leaves, size)) if grown else ()
+    return Fork(log, first, second, root, steps).text()
 
 
 def checked(document: Any) -> Fork:
@@ -73,4 +83,4 @@ def checked(document: Any) -> Fork:
         raise NotVerified("The two checkpoints do not contradict each other.")
     if not is_consistent(one.size, other.size, root, other.root, steps):
         raise NotVerified("The proof does not show what the larger log was at the size of the smaller one.")
-    return Fork(str(document.get("log", "")), first, second)
+    return Fork(str(document.get("log", "")), first, second, root, tuple(steps))

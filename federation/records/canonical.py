@@ -33,6 +33,8 @@ LANG_STRING: Final = RDF + "langString"
 MAX_BODY: Final = 128 * 1024
 """Bytes of one body, UTF-8."""
 MAX_TRIPLES: Final = 5_000
+_MANY: Final = 100
+"""Subjects of a body from which on it is read line by line; records have some five."""
 MAX_LITERAL: Final = 32 * 1024
 """Bytes of one literal, UTF-8."""
 
@@ -164,6 +166,8 @@ def nodes_of(body: str) -> Nodes:
     nodes: Nodes = {}
     rest, last = body[:-1], ""
     while rest:
+        if len(nodes) == _MANY:
+            return nodes | _by_line(rest, last)
         # Taken apart at a subject's own token, its lines are left without it, and the last with what follows.
         node = rest.partition(" ")[0]
         tails = rest[len(node) + 1 :].split(f"\n{node} ")
@@ -175,6 +179,24 @@ def nodes_of(body: str) -> Nodes:
         except ValueError as error:
             raise _refusal(node, tails) from error
         last = node + " "
+    return nodes
+
+
+def _by_line(rest: str, last: str) -> Nodes:
+    """The statements of sorted lines behind a subject, line by line: with many subjects that is less work."""
+    nodes: Nodes = {}
+    before, subject, found = last, "", list[Statement]()
+    for line in rest.split("\n"):
+        if not before < line:
+            raise NotCanonical("The lines of the body are not sorted, or one is repeated.")
+        node, _, tail = line.partition(" ")
+        try:
+            if node != subject:
+                subject, found = node, nodes.setdefault(_iri(node), [])
+            found.append(_statements[tail])
+        except ValueError as error:
+            raise _refusal(node, [tail]) from error
+        before = line
     return nodes
 
 

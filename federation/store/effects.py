@@ -6,7 +6,7 @@ after a crash nothing has to be made up for.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -60,16 +60,54 @@ async def apply(
     return effects
 
 
-async def make_up(connection: AsyncConnection, log_id: int, positions: Collection[int], stop: int) -> list[Effect]:
-    """Apply what entries do that were kept aside until now, in a log of which ``stop`` entries are visible.
+async def release(
+    connection: AsyncConnection, log_id: int, positions: Sequence[int], stop: int
+) -> tuple[list[int], list[Effect]]:
+    """Show entries that were kept aside, in a log of which ``stop`` entries are visible, and apply what they do.
 
-    What they name is counted for no day: its owner had it erased before. Raises BadErasure.
+    What stolen keys signed, versions that do not rise, and erasures of what is not their record's stay aside. What is
+    erased is counted for no day: its owner had it erased before. Returns the positions shown, and their effects.
     """
-    effects = [effect for effect in await _effects(connection, log_id, 0, stop) if effect.position in positions]
+    entry, shown = schema.entry.c, list[int]()
+    stolen = [each for each in await _effects(connection, log_id, 0, stop) if each.compromised_from is not None]
+    for position in positions:
+        mine = (entry.log_id == log_id) & (entry.position == position)
+        row = (await connection.execute(sa.select(entry.record, entry.kind, entry.version).where(mine))).one()
+        before = await _version_before(connection, log_id, row.record, position)
+        reason = ""
+        if row.kind != KEY_EVENT and any(_signed_when_stolen(position, each) for each in stolen):
+            reason = COMPROMISED
+        elif row.version <= before:
+            reason = f"{STALE}: {row.version} after {before}"
+        await connection.execute(schema.entry.update().where(mine).values(quarantine=reason))
+        shown += [] if reason else [position]
+    effects = [each for each in await _effects(connection, log_id, 0, stop) if each.position in shown]
     await _hidden(connection, log_id, effects, stop)
+    done = list[Effect]()
     for effect in effects:
-        await _erase(connection, log_id, effect)
-    return effects
+        try:
+            if effect.erases:
+                await _erase(connection, log_id, effect)
+        except BadErasure as error:
+            wrong = schema.entry.update().where(entry.log_id == log_id, entry.position == effect.position)
+            await connection.execute(wrong.values(quarantine=f"{error.slug}: {error}"))
+            shown.remove(effect.position)
+        else:
+            done.append(effect)
+    return shown, done
+
+
+def _signed_when_stolen(position: int, event: Effect) -> bool:
+    return event.compromised_from is not None and event.compromised_from <= position < event.position
+
+
+async def _version_before(connection: AsyncConnection, log_id: int, record: str, position: int) -> int:
+    """The highest version of a record that is shown before a position; 0 for none."""
+    entry = schema.entry.c
+    before = sa.select(sa.func.max(entry.version)).where(
+        entry.log_id == log_id, entry.record == record, entry.position < position, entry.quarantine == ""
+    )
+    return int((await connection.execute(before)).scalar() or 0)
 
 
 async def _hidden(connection: AsyncConnection, log_id: int, effects: Sequence[Effect], stop: int) -> bool:
@@ -120,13 +158,12 @@ async def _erase(connection: AsyncConnection, log_id: int, effect: Effect) -> No
             f"The erasure at {effect.position} names position {effect.erases[-1]}, which is no earlier one."
         )
     entry = schema.entry.c
-    for at in range(0, len(effect.erases), _CHUNK):
-        some = effect.erases[at : at + _CHUNK]
-        mine = (entry.log_id == log_id) & entry.position.in_(some)
-        rows = (
-            await connection.execute(sa.select(entry.position, entry.record, entry.kind, entry.erased_by).where(mine))
-        ).all()
-        _check(effect, rows)
+    parts = [effect.erases[at : at + _CHUNK] for at in range(0, len(effect.erases), _CHUNK)]
+    named = [(entry.log_id == log_id) & entry.position.in_(some) for some in parts]
+    asked = sa.select(entry.position, entry.record, entry.kind, entry.erased_by)
+    for mine in named:
+        _check(effect, (await connection.execute(asked.where(mine))).all())
+    for mine in named:
         await connection.execute(
             schema.entry.update()
             .where(mine, sa.or_(entry.erased_by.is_(None), entry.erased_by == UNEXPLAINED))
@@ -180,9 +217,6 @@ async def _release(connection: AsyncConnection, log_id: int, after: int, stop: i
         entry.log_id == log_id, entry.position > after, entry.position < stop, entry.quarantine.startswith(STALE)
     )
     for row in (await connection.execute(stale.order_by(entry.position))).all():
-        before = sa.select(sa.func.max(entry.version)).where(
-            entry.log_id == log_id, entry.record == row.record, entry.position < row.position, entry.quarantine == ""
-        )
-        if ((await connection.execute(before)).scalar() or 0) < row.version:
+        if await _version_before(connection, log_id, row.record, row.position) < row.version:
             shown = schema.entry.update().where(entry.log_id == log_id, entry.position == row.position)
             await connection.execute(shown.values(quarantine=""))

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from federation.store import schema, statements
 from federation.store.engine import reading, writing
-from federation.store.rows import Log, StoredEntry
+from federation.store.rows import Log, StoredEntry, entry_of
 
 
 class Inventory:
@@ -34,6 +34,21 @@ class Inventory:
         query = sa.select(entry.log_id, sa.func.count()).where(schema.ASIDE, entry.erased_by.is_(None))
         async with reading(self._engine) as connection:
             return {row[0]: row[1] for row in await connection.execute(query.group_by(entry.log_id))}
+
+    async def quarantined(self) -> list[StoredEntry]:
+        """Every entry that is kept but not shown, in the order of the logs."""
+        query = schema.entry.select().where(schema.ASIDE)
+        async with reading(self._engine) as connection:
+            rows = await connection.execute(query.order_by(schema.entry.c.log_id, schema.entry.c.position))
+            return [entry_of(row) for row in rows]
+
+    async def newest_aside(self, log_id: int, most: int) -> list[StoredEntry]:
+        """The newest entries of a log that are kept but not shown, what was erased aside."""
+        entry = schema.entry.c
+        query = schema.entry.select().where(entry.log_id == log_id, schema.ASIDE, entry.erased_by.is_(None))
+        query = query.order_by(entry.position.desc()).limit(most)
+        async with reading(self._engine) as connection:
+            return [entry_of(row) for row in await connection.execute(query)]
 
     async def put_back(self, log_id: int, entries: Sequence[StoredEntry]) -> int:
         """Give a log those of some verified entries that it lacks; how many. What is there stays as it is."""

@@ -9,6 +9,7 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from federation.errors import Forked
 from federation.store import days, schema
 from federation.store.engine import reading, writing
 from federation.store.rows import Day, PeerState
@@ -56,8 +57,11 @@ class PeerStates:
 
     async def leave(self, log_id: int, *, at: str) -> None:
         """Note that a peer is not followed any more, from a time (UTC text) on."""
-        nothing = dict.fromkeys(("reason", "detail", "next_attempt", "target"), "")
-        await self.update(log_id, state=REMOVED, since=at, failures=0, **nothing)
+        nothing = dict.fromkeys(("detail", "next_attempt", "target"), "")
+        state = (await self.states()).get(log_id)
+        # Whoever follows a forked log again decides on it first; that it was left for a while decides nothing.
+        reason = Forked.slug if state is not None and state.reason == Forked.slug else ""
+        await self.update(log_id, state=REMOVED, since=at, failures=0, reason=reason, **nothing)
 
     async def count(self, log_id: int, more: Day) -> None:
         """Count what a peer has brought on a day."""

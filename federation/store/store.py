@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from federation.errors import Conflict, ReadOnly, RootMismatch, StorageFailed
-from federation.log.effects import ENDINGS, Effect
+from federation.log.effects import ENDINGS, ERASURE, Effect
 from federation.log.keys import KIND as KEY_EVENT
 from federation.log.keys import Keys
 from federation.log.merkle import Frontier
@@ -60,6 +60,7 @@ class Store:
         self._engine = engine
         self.soiled = False
         """Whether files of the database may still hold what was erased."""
+        self._erasures: tuple[object, ...] = (0, None)
         self.in_house = InHouse(engine)
         self.witnesses = Witnesses(engine)
         self.inventory = Inventory(engine)
@@ -150,10 +151,15 @@ class Store:
         await self._scrubbed(effects)
         return list(range(log.size, frontier.size))
 
-    async def refresh_checkpoint(self, log_id: int, checkpoint: SignCheckpoint) -> str:
-        """Sign the own log as it stands once more, so that peers see it is alive."""
+    async def refresh_checkpoint(self, log_id: int, *, keys: Keys | None, checkpoint: SignCheckpoint) -> str:
+        """Sign the own log as it stands once more, so that peers see it is alive.
+
+        ``keys`` are those that sign. Raises Conflict where they are no longer in force, or entries are not proved yet.
+        """
         async with writing(self._engine) as connection:
             log = log_of(await statements.log_row(connection, log_id))
+            if log.keys != keys or log.size != log.verified_size:
+                raise Conflict("The log of this node was changed in between.")
             text = checkpoint(log.size, log.frontier.root, log.checkpoint)
             change = schema.log.update().where(schema.log.c.id == log_id)
             await connection.execute(change.values(checkpoint=text))
@@ -194,10 +200,13 @@ class Store:
             if taken is not None:
                 await days.add(connection, log_id, taken)
 
-    async def confirm(self, log_id: int, *, size: int, root: bytes, checkpoint: str, at: str = "") -> None:
+    async def confirm(
+        self, log_id: int, *, size: int, root: bytes, checkpoint: str, at: str = "", fingerprint: str = ""
+    ) -> None:
         """Make a peer's entries visible up to a checkpoint whose signature was verified, with all they entail.
 
         ``at`` is when that happens (UTC text); the own log, when it comes back from others, has no such time.
+        ``fingerprint`` is that of the log's first keys, where it is not noted yet.
         Raises RootMismatch when our entries do not add up to it; then those that were not yet visible are
         dropped, and the next run fetches them again. Raises BadErasure and MassErasure.
         """
@@ -217,6 +226,7 @@ class Store:
                     fresh = {"log_id": log_id, "start": log.verified_size, "at": at}
                     await connection.execute(schema.received.insert().values(**fresh))
                 values |= {"verified_size": size, "verified_frontier": log.frontier.encode()}
+                values |= {"fingerprint": fingerprint} if fingerprint else {}
             elif log.size == size:
                 values = await statements.drop_pending(connection, log)
             else:
@@ -259,6 +269,16 @@ class Store:
             with suppress(StorageFailed):
                 await self.scrub()
 
+    async def scrub_after_others(self) -> None:
+        """Scrub where that is left to do, or other processes have erased something since the last time."""
+        query = sa.select(sa.func.count(), sa.func.max(schema.entry.c.position)).where(schema.entry.c.kind == ERASURE)
+        async with reading(self._engine) as connection:
+            erasures = tuple((await connection.execute(query)).one())
+        self.soiled = self.soiled or erasures != self._erasures
+        self._erasures = erasures
+        if self.soiled:
+            await self.scrub()
+
     async def scrub(self) -> None:
         """Take what was erased out of the files of the database too; ``soiled`` while others still read it there."""
         self.soiled = True  # also where the disk refuses
@@ -299,35 +319,17 @@ class Store:
         async with reading(self._engine) as connection:
             return list((await connection.execute(query)).scalars())
 
-    async def quarantined(self) -> list[StoredEntry]:
-        """Every entry that is kept but not shown, in the order of the logs."""
-        query = schema.entry.select().where(schema.ASIDE)
-        async with reading(self._engine) as connection:
-            rows = await connection.execute(query.order_by(schema.entry.c.log_id, schema.entry.c.position))
-            return [entry_of(row) for row in rows]
+    async def release(self, log_id: int, positions: Iterable[int]) -> list[int]:
+        """Show entries that were kept aside, and do what they do to earlier ones; the positions that are shown now.
 
-    async def set_aside(self, log_id: int, most: int) -> list[StoredEntry]:
-        """The newest entries of a log that are kept but not shown, what was erased aside."""
-        entry = schema.entry.c
-        query = schema.entry.select().where(entry.log_id == log_id, schema.ASIDE, entry.erased_by.is_(None))
-        query = query.order_by(entry.position.desc()).limit(most)
-        async with reading(self._engine) as connection:
-            return [entry_of(row) for row in await connection.execute(query)]
-
-    async def release(self, log_id: int, positions: Iterable[int]) -> None:
-        """Take entries out of quarantine, and do what those that end others would have done. Raises BadErasure."""
-        released = set(positions)
-        wanted = [{"at_log": log_id, "at_position": position} for position in released]
-        entry = schema.entry.c
-        change = schema.entry.update().where(
-            entry.log_id == sa.bindparam("at_log"), entry.position == sa.bindparam("at_position")
-        )
+        One that would not be shown had it come today stays aside, with the reason of today.
+        """
         async with writing(self._engine) as connection:
-            await connection.execute(change.values(quarantine=""), wanted)
             visible = log_of(await statements.log_row(connection, log_id)).verified_size
-            effects = await effects_of.make_up(connection, log_id, released, visible)
+            shown, effects = await effects_of.release(connection, log_id, sorted(set(positions)), visible)
             await connection.execute(statements.REVISED)
         await self._scrubbed(effects)
+        return shown
 
     async def history(self, log_id: int, record: str) -> list[StoredEntry]:
         """The entries of a record in a log, those that are not shown included, in its order."""

@@ -70,7 +70,7 @@ async def report(request: web.Request) -> web.Response:
     log = next((each for each in await store.logs() if each.name == name and not each.own), None)
     if log is None:
         raise NotFound(f"This node holds no log of {name[:40]}.", remedy="See /network for those it holds.")
-    kept = await store.set_aside(log.id, REPORTED)
+    kept = await store.inventory.newest_aside(log.id, REPORTED)
     entries = [
         {"position": each.position, "record": each.record, "version": each.version, "reason": each.quarantine}
         for each in kept

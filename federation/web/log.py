@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
 from aiohttp import web
 
 from federation import gossip
-from federation.errors import Gone, NotFound
+from federation.errors import BadCheckpoint, Gone, NotFound
 from federation.feed import entry_nquads
 from federation.log import checkpoint as checkpoints
 from federation.log import did
 from federation.log.keys import KIND, declared
 from federation.peers.transport import SEEN
 from federation.records import jsonld
-from federation.store.rows import Log
+from federation.store.rows import Log, StoredEntry
 from federation.web.feed import mirrored
 from federation.web.keys import CLOCK, CONFIG, FEED, LOG, OWN, STORE, WORKERS
 from federation.web.negotiate import choose, is_current
@@ -33,8 +35,12 @@ async def checkpoint(request: web.Request) -> web.Response:
     log = await store.log(request.app[LOG].id)
     if log.keys is not None:
         origin = checkpoints.origin_of(request.app[CONFIG].host)
-        seen = checkpoints.verify(log.checkpoint, origin=origin, key=log.keys.log_key())
-        if seen.age(request.app[CLOCK]()) > REFRESH.total_seconds():
+        try:
+            seen = checkpoints.verify(log.checkpoint, origin=origin, key=log.keys.log_key())
+            old = seen.age(request.app[CLOCK]()) > REFRESH.total_seconds()
+        except BadCheckpoint:
+            old = True  # keys were changed behind it, or come back with entries that are not proved yet
+        if old:
             await request.app[OWN].refresh_checkpoint()
             log = await store.log(log.id)
     response = _note(request, log.checkpoint)
@@ -100,7 +106,11 @@ async def mirrored_did_document(request: web.Request) -> web.Response:
 
 
 async def _document(request: web.Request, log: Log) -> web.Response:
-    events = [(declared(each.signed.body), each.published) for each in await request.app[STORE].of_kind(log.id, KIND)]
-    document = did.document(log.did, events)
+    events = await request.app[STORE].of_kind(log.id, KIND)
+    text = await asyncio.to_thread(_did_document, log.did, events)  # of a peer's changes of keys there may be many
     headers = {"Access-Control-Allow-Origin": "*", "Cache-Control": "public, max-age=300"}
-    return web.Response(text=json.dumps(document, indent=2), content_type="application/did+json", headers=headers)
+    return web.Response(text=text, content_type="application/did+json", headers=headers)
+
+
+def _did_document(of: str, events: Sequence[StoredEntry]) -> str:
+    return json.dumps(did.document(of, [(declared(each.signed.body), each.published) for each in events]), indent=2)
