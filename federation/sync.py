@@ -60,6 +60,8 @@ from federation.workers import Tools, Workers
 STALE_AFTER: Final = timedelta(hours=72)
 """A checkpoint older than this means that the peer has stopped, or that somebody holds newer ones back."""
 LONGEST_WAIT: Final = timedelta(hours=24)
+_LEEWAY: Final = timedelta(minutes=5)
+"""By how much clocks may differ before anything is made of it."""
 
 log = structlog.get_logger(__name__)
 
@@ -272,7 +274,7 @@ class Syncer:
         text = answer.content.opened().decode("utf-8", "replace") if answer.status == 200 else known.checkpoint
         seen, keys = await self._verified(text, peer, known)
         # Of an answer that brings nothing signed it counts for nothing: whoever carries the bytes may have written it.
-        if answer.date is not None and answer.status == 200 and answer.date >= seen.at:
+        if answer.date is not None and answer.status == 200 and answer.date >= seen.at - _LEEWAY:
             learned |= {"ahead": round(self._clocks.heard(peer.name, answer.date)), "heard": timestamp(now)}
         kept = goals.read(before.target, seen.origin)
         self._compare(seen, known, known.keys or keys, kept)
@@ -318,7 +320,7 @@ class Syncer:
         else:
             if known.keys is not None and seen.size > known.size:
                 keys = await self._pointed(peer)
-        if seen.at > self._clock() + timedelta(minutes=5):
+        if seen.at > self._clock() + _LEEWAY:
             raise WrongTime(f"The checkpoint of {peer.name} is dated {timestamp(seen.at)}, in the future.")
         return seen, keys
 

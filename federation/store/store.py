@@ -60,7 +60,8 @@ class Store:
         self._engine = engine
         self.soiled = False
         """Whether files of the database may still hold what was erased."""
-        self._erasures: tuple[object, ...] = (0, None)
+        self._looked_at: dict[int, int] = {}
+        """By log: how many entries were visible when it was last looked for erasures."""
         self.in_house = InHouse(engine)
         self.witnesses = Witnesses(engine)
         self.inventory = Inventory(engine)
@@ -270,12 +271,15 @@ class Store:
                 await self.scrub()
 
     async def scrub_after_others(self) -> None:
-        """Scrub where that is left to do, or other processes have erased something since the last time."""
-        query = sa.select(sa.func.count(), sa.func.max(schema.entry.c.position)).where(schema.entry.c.kind == ERASURE)
-        async with reading(self._engine) as connection:
-            erasures = tuple((await connection.execute(query)).one())
-        self.soiled = self.soiled or erasures != self._erasures
-        self._erasures = erasures
+        """Scrub where that is left to do, or something was erased since the last time, perhaps by another process."""
+        entry = schema.entry.c
+        for log in await self.logs():
+            before, self._looked_at[log.id] = self._looked_at.get(log.id, 0), log.verified_size
+            if log.verified_size > before and not self.soiled:
+                fresh = (entry.log_id == log.id, entry.position >= before, entry.kind == ERASURE)
+                async with reading(self._engine) as connection:
+                    query = sa.select(entry.position).where(*fresh).limit(1)
+                    self.soiled = (await connection.execute(query)).first() is not None
         if self.soiled:
             await self.scrub()
 

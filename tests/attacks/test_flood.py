@@ -6,12 +6,15 @@ import json
 
 import aiohttp
 import pytest
+from aiohttp import web
 from structlog.testing import capture_logs
 
+from federation.errors import StorageFailed
 from federation.feed import PAGE
 from federation.limits import Limits
-from federation.log import forks
-from federation.records.canonical import MAX_BODY
+from federation.log import checkpoint as checkpoints
+from federation.log import did, forks
+from federation.records.canonical import MAX_BODY, PC, TYPE, XSD
 from tests.attacks.invariants import assert_sound
 from tests.conftest import pilot
 
@@ -166,14 +169,14 @@ async def test_a31_over_the_quota_of_a_day_a_peer_lags_and_goes_on_the_next(frug
             assert "the next day (UTC) goes on" in await detail_of(frugal, peer)
         held.append((await frugal.log_of(peer)).size)
         clock.forward(days=1)
-    assert held == [102, 202]
+    assert held == [101, 201]
     assert (await frugal.pull(peer)).state == "active"
     assert await frugal.slugs(peer) == ["first", *names]
     await assert_sound(frugal)
 
 
 async def test_a31_at_four_fifths_of_a_quota_the_coordinator_is_told_once(frugal, peer, clock):
-    peer.publish(*(f"mill-{number}" for number in range(79)))
+    peer.publish(*(f"mill-{number}" for number in range(78)))
     with capture_logs() as logged:
         assert (await frugal.pull(peer)).state == "active"
         assert await detail_of(frugal, peer) == ""
@@ -209,13 +212,73 @@ async def test_a31_the_bytes_of_a_day_have_a_quota_of_their_own(start_node, peer
     await assert_sound(node)
 
 
-async def test_a31_the_first_copy_of_a_log_counts_for_no_day(start_node, peer):
+async def test_a31_of_the_first_copy_of_a_log_a_tenth_counts(start_node, peer):
     names = [f"mill-{number}" for number in range(350)]
     peer.publish(*names)
     node = await start_node("flanders", peers=[peer.base], limits=DAILY)
     assert (await node.pull(peer)).state == "active"
     assert await node.slugs(peer) == names
+    (state,) = (await node.node.store.peers.states()).values()
+    assert state.entries == 351 // 10 + 1
     peer.publish("lock")
+    assert (await node.pull(peer)).state == "active"
+    await assert_sound(node)
+
+
+async def test_a31_a_first_copy_that_never_ends_comes_under_a_quota(start_node, peer):
+    node = await start_node("flanders", peers=[peer.base], limits=Limits(day_entries=20, run_pages=2))
+    peer.publish(*(f"mill-{number}" for number in range(500)))
+    origin = checkpoints.origin_of(did.host_of(peer.base))
+
+    def endless(_: bytes) -> bytes:
+        return checkpoints.sign(origin, 10**17, b"\1" * 32, peer.private.log, now=peer.clock()).encode()
+
+    peer.altering("/log/checkpoint", endless)
+    reasons = [(await node.pull(peer)).reason for _ in range(5)]
+    assert reasons[-1] == "quota"
+    assert (await node.log_of(peer)).size == 200
+    assert await node.slugs(peer) == []
+
+
+async def test_a31_sections_without_pages_are_counted_like_pages(start_node, peer):
+    node = await start_node("flanders", peers=[peer.base], limits=Limits(run_pages=5))
+    peer.publish("mill")
+    root, tree = f"{peer.base}/feed", "https://w3id.org/tree#"
+    asked: list[str] = []
+
+    async def feed(request):
+        asked.append(request.path)
+        lines = []
+        for number in range(500 if request.path == "/feed" else 0):
+            relation = f"<{root}#r{number}>"
+            lines += [
+                f"<{root}> <{tree}relation> {relation} .",
+                f"{relation} <{TYPE}> <{tree}LessThanRelation> .",
+                f"{relation} <{tree}node> <{root}/{number}> .",
+                f"{relation} <{tree}path> <{PC}position> .",
+                f'{relation} <{tree}value> "900"^^<{XSD}integer> .',
+            ]
+        return web.Response(text="".join(f"{line}\n" for line in lines), content_type="application/n-quads")
+
+    peer.answering("/feed", feed)
+    pulled = await node.pull(peer)
+    assert (pulled.state, pulled.reason) == ("lagging", "run-limit")
+    assert len(asked) == 1 + 5
+    peer.honest()
+    assert (await node.pull(peer)).state == "active"
+    await assert_sound(node)
+
+
+async def test_a31_the_disk_is_looked_at_before_every_few_pages(start_node, peer, monkeypatch):
+    node = await start_node("flanders", peers=[peer.base], limits=Limits(reserve_bytes=1_000_000))
+    peer.publish(*(f"mill-{number}" for number in range(1_500)))
+    free = iter([1_100_000, 1_100_000])
+    usage = type("Usage", (), {"free": property(lambda self: next(free, 999_999))})
+    monkeypatch.setattr("shutil.disk_usage", lambda path: usage())
+    with pytest.raises(StorageFailed, match="999,999 bytes left"):
+        await node.pull(peer)
+    assert 0 < (await node.log_of(peer)).size < 1_500
+    monkeypatch.undo()
     assert (await node.pull(peer)).state == "active"
     await assert_sound(node)
 
@@ -230,7 +293,7 @@ async def test_a31_what_was_taken_is_counted_over_a_restart(start_node, peer):
     node = await start_node("flanders", peers=[peer.base], limits=DAILY)
     peer.publish(*(f"lock-{number}" for number in range(20)))
     assert (await node.pull(peer)).reason == "quota"
-    assert (await node.log_of(peer)).size == 102
+    assert (await node.log_of(peer)).size == 101
     await assert_sound(node)
 
 

@@ -17,8 +17,9 @@ from federation.exchange import rows
 from federation.records.canonical import nodes_of
 from federation.records.draft import Draft
 from federation.records.record import assemble
+from federation.web import sessions as sessions_module
 from federation.web.keys import SESSIONS
-from federation.web.sessions import ATTEMPTS, WAITING, WITHIN, hashed
+from federation.web.sessions import ATTEMPTS, WAITING, WAITING_EACH, WITHIN, hashed
 from tests.conftest import TestNode
 
 CANARY = "Kanarievogel-7461"
@@ -220,6 +221,38 @@ async def test_guesses_from_one_network_of_ipv6_are_counted_together(start_node)
 
 async def test_only_so_many_wait_for_their_password_to_be_compared(home):
     sessions, now = home.app[SESSIONS], home.clock()
-    every = (sessions.open(f"name-{each}", "wrong", address="", now=now) for each in range(WAITING + 5))
+    every = (sessions.open("an", "wrong", address=f"192.0.2.{each}", now=now) for each in range(WAITING + 5))
     refused = [type(each) for each in await asyncio.gather(*every, return_exceptions=True)]
     assert (refused.count(NotAllowed), refused.count(TooMany)) == (WAITING, 5)
+
+
+async def test_of_one_address_so_few_wait_that_others_are_let_in(home):
+    sessions, now = home.app[SESSIONS], home.clock()
+    await home.node.store.in_house.add_account("anna", hashed("right horse"), created="2026-11-22T09:00:00Z")
+    every = [sessions.open(f"name-{each}", "wrong", address="192.0.2.1", now=now) for each in range(WAITING)]
+    every.append(sessions.open("anna", "right horse", address="192.0.2.2", now=now))
+    *refused, session = await asyncio.gather(*every, return_exceptions=True)
+    assert [type(each) for each in refused].count(NotAllowed) == WAITING_EACH
+    assert await sessions.person(str(session)) == "anna"
+
+
+async def test_attempts_that_were_refused_unread_are_no_attempts(home):
+    sessions, now = home.app[SESSIONS], home.clock()
+    sessions._waiting["192.0.2.1"] = WAITING_EACH
+    for _ in range(ATTEMPTS + 1):
+        with pytest.raises(TooMany, match="Too many people"):
+            await sessions.open("an", "wrong", address="192.0.2.1", now=now)
+    sessions._waiting.clear()
+    with pytest.raises(NotAllowed):
+        await sessions.open("an", "wrong", address="192.0.2.1", now=now)
+
+
+async def test_names_without_end_are_not_remembered_without_end(home, monkeypatch):
+    monkeypatch.setattr(sessions_module, "_REMEMBERED", 50)
+    sessions, now = home.app[SESSIONS], home.clock()
+    sessions._waiting["192.0.2.1"] = WAITING_EACH  # nothing is compared: refused in this very moment
+    for each in range(500):
+        with pytest.raises(TooMany):
+            await sessions.open(f"name-{each}" + "x" * 900, "wrong", address="192.0.2.1", now=now)
+    assert len(sessions._failed) <= 50
+    assert max(map(len, sessions._failed)) <= 32

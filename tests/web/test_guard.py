@@ -266,6 +266,26 @@ async def test_bodies_that_drip_in_take_no_place_of_a_reader(serve: Serve):
     assert not await reader.read()
 
 
+async def test_one_address_holds_no_more_than_its_share_of_the_places_for_bodies(serve: Serve):
+    node = await serve(uploads_at_once=3, uploads_per_address=2, trusted_proxies=("127.0.0.1",))
+    port = int(node.base.rpartition(":")[2])
+    held = [(await asyncio.open_connection("127.0.0.1", port))[1] for _ in range(2)]
+    for writer in held:
+        writer.write(LOGIN)
+        await writer.drain()
+    url = f"{node.base}/login"
+    async with asyncio.timeout(10):
+        while (await node.session.post(url, data={})).status != 429:
+            await asyncio.sleep(0.01)
+    assert (await node.session.post(url, data={}, headers={"X-Forwarded-For": "192.0.2.7"})).status == 401
+    for writer in held:
+        writer.close()
+        await writer.wait_closed()
+    async with asyncio.timeout(10):
+        while (await node.session.post(url, data={})).status == 429:
+            await asyncio.sleep(0.01)
+
+
 async def test_a_request_that_is_cut_off_gives_its_place_back(serve: Serve):
     node = await serve(requests_at_once=1, uploads_at_once=1)
     for _ in range(3):
