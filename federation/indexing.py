@@ -64,7 +64,6 @@ class Follower:
         self._terms_of: set[int] = set()
         """The logs whose terms were read last."""
         self._terms_changed = True
-        self._over = False
         self._begun: set[asyncio.Task[int]] = set()
         self._next: asyncio.Future[bool] | None = None
         """Ends with the turn of whoever waits for one: whether that was finished."""
@@ -129,8 +128,6 @@ class Follower:
 
         Where much is behind it goes on by itself, and what stands in its way is not the author's to mend.
         """
-        if self._over:
-            return
         task = asyncio.create_task(self.catch_up())
         self._begun.add(task)
         task.add_done_callback(self._ended)
@@ -145,7 +142,6 @@ class Follower:
 
     async def end(self) -> None:
         """Leave off what nobody waits for any more; the next start goes on with it."""
-        self._over = True
         for task in self._begun:
             task.cancel()
         await asyncio.gather(*self._begun, return_exceptions=True)

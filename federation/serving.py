@@ -109,11 +109,11 @@ async def serving(node: Node) -> AsyncIterator[web.Application]:
             # Cancelled before its first step, a job could not say that it only ends.
             await asyncio.sleep(0)
             jobs.shutdown(wait=False)
-        await node.follower.end()
         for task in list(running):
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
         await runner.cleanup()
+        await node.follower.end()  # last: until then somebody may publish
 
 
 async def serve(config: Config, *, seeds: bool = False) -> None:

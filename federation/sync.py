@@ -150,14 +150,19 @@ class Syncer:
     async def _pull(self, peer: PeerConfig, entry: Log, progress: Progress) -> Pulled:
         before = (await self._store.peers.states())[entry.id]
         learned: dict[str, str | int] = {}
-        verdict = await self._attempt(peer, entry, before, learned, progress)
+        gone = Pulled(peer.name, REMOVED, 0, entry.size, detail="The peer is not followed any more.")
+        try:
+            verdict = await self._attempt(peer, entry, before, learned, progress)
+        except StorageFailed:
+            if entry.id not in await self._store.peers.states():
+                return gone
+            raise
         current = (await self._store.peers.states()).get(entry.id)
         if current is None or (current.state == REMOVED and before.state != REMOVED):
-            # A coordinator has decided while this went on.
-            return Pulled(peer.name, REMOVED, 0, entry.size, detail="The peer is not followed any more.")
+            return gone  # a coordinator has decided while this went on
         if current.reason == Forked.slug:
             # Found through a third node while this pull went on: whatever it came to, that stands.
-            verdict = _Verdict(current.state, current.reason, current.detail)
+            verdict = _Verdict("forked", current.reason, current.detail or _FORKED.format(name=peer.name))
         now = timestamp(self._clock())
         verdict = self._with_quota(peer, verdict, before.on(now[:10]), current.on(now[:10]))
         # One write for all that was learned: a poll that finds nothing new has a price on every node.

@@ -8,8 +8,11 @@ import hashlib
 import io
 import itertools
 import json
+import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
@@ -647,3 +650,31 @@ def test_the_commands_answer_programs(saved: Saved, tmp_path):
     assert restored["restored"]
     assert "record.key" in restored["lacks_keys"]
     assert (tmp_path / "data" / DATABASE).exists()
+
+
+async def test_what_a_killed_backup_left_goes_with_the_next_one(start_node, tmp_path):
+    node = await start_node("flanders")
+    await node.publish(pilot("mill"))
+    config = tmp_path / "config.json"
+    config.write_text(node.config.model_dump_json())
+    out = tmp_path / "out"
+    out.mkdir()
+    code = (
+        "import asyncio, os, pathlib, sys\n"
+        "from datetime import UTC, datetime\n"
+        "from federation import archive, backups\n"
+        "from federation.config import Config\n"
+        "config = Config.model_validate_json(pathlib.Path(sys.argv[1]).read_text())\n"
+        "archive.pack = lambda *_: os.kill(os.getpid(), 9)\n"
+        "now, out = datetime.now(UTC), pathlib.Path(sys.argv[2])\n"
+        "asyncio.run(backups.write(config, out, keys=True, now=now, progress=lambda *_: None))\n"
+    )
+    killed = await asyncio.to_thread(
+        subprocess.run, [sys.executable, "-c", code, str(config), str(out / "b.procirc")], check=False, env=os.environ
+    )
+    assert killed.returncode == -9
+    (left,) = out.iterdir()
+    other = out / f".b.procirc.{os.getpid()}.abc"  # of somebody who is still at it
+    other.mkdir()
+    await backups.write(node.config, out / "b.procirc", keys=True, now=node.clock(), progress=lambda *_: None)
+    assert sorted(each.name for each in out.iterdir()) == sorted([other.name, "b.procirc"]), left

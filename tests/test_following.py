@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
 import aiohttp
 import pytest
+from aiohttp import web
 
 from federation import following
 from federation import node as nodes
+from federation.config import PeerConfig
 from federation.errors import AlreadyExists
 from federation.index.documents import NODE_FACET
 from federation.search import Request
 from federation.store.peers import REMOVED
+from federation.store.store import Store
 from tests.conftest import TestNode, pilot
 
 
@@ -140,3 +146,82 @@ async def test_whoever_was_only_looked_at_or_is_followed_no_longer_is_not_asked_
     await following.remove(flanders.node, "denmark", delete=False)
     await flanders.node.peers()
     assert denmark not in flanders.node.origins
+
+
+@pytest.fixture
+async def gated(start_node, peer):
+    """A node that follows a simulated peer, whose pages wait for an event."""
+    node = await start_node("flanders")
+    met = await following.add(node.node, PeerConfig(name="simulated", url=peer.base))
+    await following.confirm(node.node, "simulated", met.fingerprint)
+    (follow,) = await node.node.peers()
+    peer.publish("mill")
+    gate, reached = asyncio.Event(), asyncio.Event()
+
+    async def slow(request):
+        reached.set()
+        await gate.wait()
+        body, media_type = peer.content(request.path)
+        return web.Response(body=body, headers={"Content-Type": media_type})
+
+    peer.answering("/feed/0/0", slow)
+    return node, follow, gate, reached
+
+
+@pytest.mark.parametrize("delete", [False, True])
+async def test_a_peer_that_is_removed_while_it_is_pulled_stays_removed(gated, peer, delete: bool):
+    node, follow, gate, reached = gated
+    pulling = asyncio.create_task(node.node.pull(follow))
+    await asyncio.wait_for(reached.wait(), 10)
+    await following.remove(node.node, "simulated", delete=delete)
+    gate.set()
+    await pulling
+    await node.node.pull(follow)  # the job that the scheduler has not taken away yet
+    left = [] if delete else [REMOVED]
+    assert [state.state for state in (await node.node.store.peers.states()).values()] == left
+    assert len(await node.node.store.logs()) == (1 if delete else 2)
+
+
+async def test_a_forked_peer_that_was_left_for_a_while_still_waits_for_a_decision(start_node, peer, clock):
+    node = await start_node("flanders", peers=[peer.base])
+    peer.publish("mill")
+    await node.pull(peer, "peer0")
+    kept = [*peer.entries]
+    peer.entries.pop()
+    clock.forward(seconds=5)
+    peer.publish("other")
+    assert (await node.pull(peer, "peer0")).state == "forked"
+    await node.node.syncer.leave_all_but(set())
+    peer.entries = kept
+    peer.publish("later")
+    assert (await node.pull(peer, "peer0")).state == "forked"
+    assert await node.slugs(peer) == ["mill"]
+    await following.confirm(node.node, "peer0", "")
+    assert (await node.pull(peer, "peer0")).state == "active"
+
+
+async def test_a_fingerprint_that_is_added_later_is_compared_as_well(start_node, peer):
+    node = await start_node("flanders", peers=[peer.base])
+    assert (await node.pull(peer)).state == "active"
+    peer.publish("mill")
+    wrong = await node.pull(peer, fingerprint="0000 1111 2222 3333 4444 5555 6666 7777")
+    assert (wrong.state, await node.slugs(peer)) == ("key-mismatch", [])
+    right = (await node.log_of(peer)).fingerprint
+    assert (await node.pull(peer, fingerprint=right)).state == "active"
+
+
+async def test_a_fingerprint_is_noted_with_the_first_entries(start_node, peer, monkeypatch):
+    node = await start_node("flanders", peers=[peer.base])
+    peer.publish("mill")
+
+    confirm = Store.confirm
+
+    async def killed(*places: Any, **values: Any) -> None:
+        await confirm(*places, **values)
+        raise asyncio.CancelledError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Store, "confirm", killed)
+        with pytest.raises(asyncio.CancelledError):
+            await node.pull(peer)
+    assert (await node.log_of(peer)).fingerprint

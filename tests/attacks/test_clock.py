@@ -308,3 +308,26 @@ async def test_a28_a_peer_that_was_away_for_400_days_is_followed_again_by_itself
     assert (await node.node.store.peers.states())[log.id].state == "active"
     assert (log.verified_size, log.keys) == (2 + 3 * 151, peer.private.public)
     await assert_sound(node)
+
+
+async def test_a22_a_date_without_anything_signed_stops_nobody(start_node, vocabulary, clock):
+    async with AsyncExitStack() as stack:
+        peers = [await stack.enter_async_context(simulated_peer(vocabulary, clock)) for _ in range(3)]
+        node = await start_node("flanders", peers=[each.base for each in peers])
+        for number, each in enumerate(peers):
+            await node.pull(each, f"peer{number}")
+        for log in await node.node.store.logs():
+            if not log.own:
+                await node.node.store.peers.update(log.id, etag='"x"')
+        clock.forward(hours=1)
+
+        async def carried(request):
+            return web.Response(status=304, headers={"Date": format_datetime(clock() - timedelta(days=2), usegmt=True)})
+
+        for number, each in enumerate(peers):
+            each.answering("/log/checkpoint", carried)
+            assert (await node.pull(each, f"peer{number}")).state == "active"
+        await node.publish(pilot("after"))
+        for each in peers:
+            each.honest()
+        await assert_sound(node)

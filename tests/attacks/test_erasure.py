@@ -6,14 +6,17 @@ from datetime import timedelta
 
 import aiohttp
 import pytest
+import sqlalchemy as sa
 
-from federation import following
+from federation import custody, following
+from federation import node as nodes
 from federation.erasures import erasures, overdue
 from federation.errors import AlreadyExists, NotFound, StorageFailed
 from federation.log import trust
 from federation.log.times import timestamp
 from federation.serving import scheduler
 from federation.store.effects import MOST
+from federation.store.engine import reading
 from federation.web.sessions import hashed
 from tests.attacks.invariants import assert_sound
 from tests.conftest import pilot
@@ -367,3 +370,32 @@ async def test_a30_an_erasure_on_which_a_reader_failed_is_carried_out_once_it_is
     assert await denmark.node.store.erasures(log.id) == {1: 2}
     assert await found(denmark, CANARY) == 0
     await assert_sound(denmark)
+
+
+async def test_a29_what_a_stolen_key_published_can_be_erased(start_node):
+    node = await start_node("flanders")
+    await node.publish(pilot("mill"))
+    await node.publish(pilot("leak", title=CANARY))  # by the thief
+    other = await start_node("denmark", peers=[node.base])
+    await other.pull(node)
+    await custody.rotate(node.node, None, compromised_from=2)
+    await node.node.own.erase(f"{node.base}/records/pilot/leak", {"en": "Personal data."})
+    await other.pull(node)
+    for each in (node, other):
+        await each.node.catch_up()
+        assert places_of(each, CANARY) == []
+        await assert_sound(each)
+
+
+async def test_a29_a_server_scrubs_what_another_process_erased_while_it_was_reading(start_node, clock, tools):
+    node = await start_node("flanders")
+    await node.publish(pilot("leak", title=CANARY), pilot("mill"))
+    await node.node.catch_up()
+    async with reading(node.node.store._engine) as connection:
+        await connection.execute(sa.text("SELECT count(*) FROM entry"))
+        async with nodes.open_node(node.config, clock=clock, width=1, tools=tools) as cli:
+            await cli.own.erase(f"{node.base}/records/pilot/leak", {"en": "Personal data."})
+    await node.node.catch_up()
+    for path in node.config.data.glob("node.sqlite*"):
+        assert CANARY.encode() not in path.read_bytes(), path
+    assert not node.node.store.soiled

@@ -11,13 +11,16 @@ import pytest
 from aiohttp import web
 
 from federation import following, gossip, proving
-from federation.errors import NotVerified, ReadOnly
+from federation.errors import NotVerified, ReadOnly, StorageFailed
 from federation.log import checkpoint as checkpoints
-from federation.log import forks
+from federation.log import did, forks
+from federation.log.forks import Told
+from federation.records.multikey import encode_public
+from federation.store import files
 from federation.store.rows import Log
 from federation.web.keys import READY
 from tests.attacks.invariants import assert_sound
-from tests.conftest import pilot
+from tests.conftest import pilot, simulated_peer
 from tests.databases import in_files
 
 
@@ -472,3 +475,70 @@ async def test_a19_a_decision_about_a_peer_holds_although_others_have_not_decide
 
 async def state(node, peer) -> str:
     return (await node.node.store.peers.states())[(await node.log_of(peer)).id].state
+
+
+async def test_a4_a_proof_is_passed_on_without_what_somebody_added_to_it(start_node, peer):
+    node = await start_node("flanders", peers=[peer.base])
+    peer.publish("mill")
+    denmark = await start_node("denmark", peers=[node.base])
+    await node.pull(peer, "peer0")
+    await denmark.pull(node, "peer0")
+    origin, key = checkpoints.origin_of(did.host_of(peer.base)), peer.private.log
+
+    def told(root: bytes) -> Told:
+        text = checkpoints.sign(origin, 2, root, key, now=peer.clock())
+        return Told(checkpoints.verify(text, origin=origin, key=key.public_key()), encode_public(key.public_key()))
+
+    proof = json.loads(forks.written(peer.did, told(b"\1" * 32), told(b"\2" * 32), ()))
+    body = json.dumps({"node": peer.did, "logs": [], "forks": [{**proof, "x": "PADDING" * 20_000}]}).encode()
+
+    async def seen(request):
+        return web.Response(body=body, content_type="application/json")
+
+    async def checkpoint(request):
+        return web.Response(text=peer.checkpoint, headers={"Log-Seen": "b" * 16})
+
+    peer.answering("/log/seen", seen)
+    peer.answering("/log/checkpoint", checkpoint)
+    assert (await node.pull(peer, "peer0")).state == "forked"
+    async with aiohttp.ClientSession() as session, session.get(f"{node.base}/log/seen") as answer:
+        text = await answer.text()
+    assert [each["checkpoints"] for each in json.loads(text)["forks"]] == [proof["checkpoints"]]
+    assert "PADDING" not in text
+    await node.publish(pilot("more"))
+    assert (await denmark.pull(node, "peer0")).state == "active"
+
+
+async def test_a4_a_proof_that_cannot_be_kept_is_looked_at_again(start_node, vocabulary, clock, monkeypatch):
+    node = await start_node("flanders")
+    await node.publish(pilot("a"), pilot("b"))
+    async with simulated_peer(vocabulary, clock) as witness:
+        log = await node.node.store.log(node.node.log.id)
+        key = node.node.keyring.private(log.keys).log
+        other = checkpoints.sign(checkpoints.origin_of(did.host_of(node.base)), 2, b"\7" * 32, key, now=clock())
+        theirs = checkpoints.origin_of(did.host_of(witness.base))
+        cosigned = checkpoints.cosign(other, theirs, witness.private.log, at=clock())
+        said = {"node": witness.did, "logs": [{"log": log.did, "checkpoint": cosigned}], "forks": []}
+
+        async def seen(request):
+            return web.json_response(said)
+
+        async def checkpoint(request):
+            return web.Response(text=witness.checkpoint, headers={"Log-Seen": "a" * 16})
+
+        witness.answering("/log/seen", seen)
+        witness.answering("/log/checkpoint", checkpoint)
+        node.may_ask(witness.base)
+
+        def full(*_: object, **__: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(files, "write", full)
+            with pytest.raises(StorageFailed, match="cannot be kept"):
+                await node.pull(witness.base, "w")
+        assert "blocked" not in {each.state for each in (await node.node.store.peers.states()).values()}
+        await node.pull(witness.base, "w")
+        assert node.node.guard.forked()
+        with pytest.raises(ReadOnly):
+            await node.publish(pilot("goes-on"))

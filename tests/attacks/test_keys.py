@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from federation import custody
 from federation import node as nodes
 from federation.errors import Conflict
+from federation.log import did
 from federation.log.keys import Declaration
 from federation.store.keyfiles import PrivateKeys
 from tests.attacks.invariants import assert_sound
@@ -196,3 +199,14 @@ async def test_of_two_rotations_at_once_one_is_refused(start_node, clock, tools,
         with pytest.raises(Conflict):
             await custody.rotate(other, None, compromised_from=None)
     assert (await one.node.store.log(one.node.log.id)).size == 2
+
+
+async def test_a26_pages_with_many_changes_of_keys_are_fetched_once(node, peer):
+    for _ in range(450):
+        peer.rotate()
+    short = json.dumps(did.document(peer.did, peer.events[-1:])).encode()
+    peer.altering("/.well-known/did.json", lambda _: short)
+    assert (await node.pull(peer)).state == "active"
+    pages = [each for each in peer.requests if each.count("/") == 3]
+    assert len(pages) == len(set(pages)) > 4
+    await assert_sound(node)

@@ -11,7 +11,17 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from federation.errors import FederationError, NotCanonical, PoisonGraph, TooLarge
-from federation.records.canonical import LEXICAL, MAX_BODY, MAX_LITERAL, MAX_TRIPLES, XSD, Literal, read, write
+from federation.records.canonical import (
+    LEXICAL,
+    MAX_BODY,
+    MAX_LITERAL,
+    MAX_TRIPLES,
+    XSD,
+    Literal,
+    nodes_of,
+    read,
+    write,
+)
 
 FUZZ = settings(max_examples=400, deadline=None, derandomize=True)
 
@@ -322,3 +332,17 @@ def test_an_iri_that_is_read_is_one_for_every_rdf_parser(iri):
     except NotCanonical:
         return
     assert [quad.object.value for quad in pyoxigraph.parse(body, format=pyoxigraph.RdfFormat.N_QUADS)] == [iri]
+
+
+@pytest.mark.parametrize("subjects", [99, 100, 101, 250])
+def test_a_body_of_many_subjects_reads_like_one_of_few(subjects: int):
+    lines = sorted(f"<urn:s:{number}> <urn:p:{at}> <urn:o> .\n" for number in range(subjects) for at in range(3))
+    nodes = nodes_of("".join(lines))
+    assert [(node, path) for node, said in nodes.items() for path, _ in said] == [
+        (line.split("> <")[0][1:], line.split("> <")[1]) for line in lines
+    ]
+    swapped = [*lines[:-1]]
+    swapped.insert(len(lines) - 4, lines[-1])
+    for wrong in ([*lines, lines[-1]], swapped, [*lines[:-1], lines[-1].replace("urn:o>", "urn:o")]):
+        with pytest.raises(NotCanonical):
+            nodes_of("".join(wrong))

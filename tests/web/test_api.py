@@ -14,6 +14,7 @@ from aiohttp.test_utils import TestServer
 from federation import indexing
 from federation import node as nodes
 from federation.errors import StorageFailed
+from federation.store.secrets import secret
 from tests.web.conftest import LARGEST, OWN, Site
 
 
@@ -327,3 +328,25 @@ def test_what_a_rule_says_is_said_in_the_language_of_the_reader(site: Site):
         said[language] = f"{fault['message']} {fault['remedy']}"
     rule = site.node.workers.tools.vocabulary.rules["promise-of-what"]
     assert said == {language: rule.messages[language] for language in said}
+
+
+async def test_an_empty_token_lets_nobody_publish(start_node):
+    node = await start_node("flanders")
+    path = node.config.data / "api.token"
+    path.chmod(0o600)
+    path.write_text("\n")
+    async with TestServer(nodes.application(node.node)) as server, aiohttp.ClientSession() as session:
+        for given in ("Bearer", "Bearer ", "Bearer  \t"):
+            headers = {"Authorization": given}
+            async with session.post(server.make_url("/api/records"), json={}, headers=headers) as answer:
+                assert answer.status == 401
+
+
+def test_a_secret_that_was_cut_short_is_made_anew(tmp_path):
+    path = tmp_path / "session.key"
+    path.touch(0o600)
+    made = secret(path)
+    assert len(made) > 40
+    assert secret(path) == made
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [each.name for each in tmp_path.iterdir()] == ["session.key"]
