@@ -756,7 +756,28 @@ def test_a_concept_that_no_record_is_about_is_not_offered(catalogue: Search):
 def test_a_beginning_is_completed_to_titles_by_any_of_their_words(catalogue: Search):
     assert ("Tweedehands molenstenen", "pilot") in completed(catalogue, "molenst")
     assert ("Tweedehands molenstenen", "pilot") in completed(catalogue, "tweedehands mol")
-    assert ("Tweedehands molenstenen", "pilot") not in completed(catalogue, "molenstenen tweede")
+    assert ("Tweedehands molenstenen", "pilot") in completed(catalogue, "molenstenen tweede")
+    assert ("Tweedehands molenstenen", "pilot") not in completed(catalogue, "molenstenen eerste")
+
+
+def test_what_is_spelt_as_it_was_typed_comes_first(library):
+    organisation = {"title": {"nb": "Bærum kommune"}, "abstract": {"nb": "En kommune."}, "language": "nb"}
+    search = library(
+        pilot("kindergarten", title="Barnehage for barn", language="nb"),
+        Draft("organisation", "baerum", organisation | {"role": ["procurer"], "country": "NO"}),
+    )
+    assert completed(search, "bær", "nb")[0] == ("Bærum kommune", "organisation")
+    assert completed(search, "bar", "nb")[0][0].startswith("barn")
+
+
+def test_the_last_word_is_completed_where_nothing_goes_on_like_all_of_it(catalogue: Search):
+    assert [text.lower() for text, _ in completed(catalogue, "zeldzame kantoorme")] == ["zeldzame kantoormeubilair"]
+    assert completed(catalogue, "qqqq zzzz") == []
+
+
+def test_a_concept_is_completed_by_one_of_its_forms(catalogue: Search):
+    found = [text.lower() for text, kind in completed(catalogue, "kantoorm") if kind == "concept"]
+    assert found == ["kantoormeubilair"]
 
 
 def test_a_beginning_is_completed_to_organisations(catalogue: Search):
