@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from aiohttp import web
 
 from federation import custody
 from federation import node as nodes
@@ -33,6 +34,7 @@ from federation.errors import StorageFailed
 from federation.node import Node
 from federation.records.vocabulary import load_vocabulary
 from federation.search import Request
+from federation.web.connections import runner_of
 from federation.workers import Tools
 from tests.attacks.invariants import assert_sound
 from tests.conftest import FakeClock, TestNode, free_port, pilot
@@ -228,9 +230,9 @@ def pulling(folder: Path, tools: Tools) -> Iterator[Scene]:
     config = config_of(folder, "flanders", free_port(), (PeerConfig(name="denmark", url=source.base),))
 
     async def serve(opened: Node) -> None:
-        runner = nodes.connections.runner_of(nodes.application(opened))
+        runner = runner_of(nodes.application(opened))
         await runner.setup()
-        await nodes.web.TCPSite(runner, *source.address).start()
+        await web.TCPSite(runner, *source.address).start()
 
     async def pull(opened: Node) -> None:
         for peer in await opened.peers():

@@ -1148,11 +1148,18 @@ def test_a_text_with_letters_in_pieces_is_found_by_whole_ones(library):
     assert (slugs(found), found.exact) == (["raadhus"], 1)
 
 
-@pytest.mark.parametrize("language", ["en", "nl", "fr"])
+@pytest.mark.parametrize("language", ["en", "fr", "de", "nb"])
 @pytest.mark.parametrize("typed", ["Hjoerring", "hjoerring", "Hjørring", "Hjorring"])
 def test_a_name_with_letters_typed_as_two_is_found_whoever_asks(library, typed: str, language: str):
     search = library(pilot("bricks", title="Mursten i Hjørring", language="da"))
-    assert slugs(asking(search, typed, language)) == ["bricks"]
+    found = asking(search, typed, language)
+    assert (slugs(found), found.exact, found.suggestion) == (["bricks"], 1, "")
+
+
+def test_letters_that_a_language_has_as_two_are_not_taken_for_one(library):
+    search = library(pilot("mill", title="De molen"))
+    found = asking(search, "moelen", "nl")
+    assert (slugs(found), found.exact, found.suggestion) == (["mill"], 0, "molen")
 
 
 def test_a_word_of_another_language_is_no_suggestion_unless_it_is_a_name(library):

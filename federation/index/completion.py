@@ -66,9 +66,10 @@ def _concepts(
             labels.setdefault(iris, []).append(text)
     there = (iris for iris in labels if any(_is_known(iri, index, searcher) for iri in iris))
     for iris in islice(there, _CONCEPTS):
-        # One form of a word says enough: its usual name, where that is among them.
-        known = {concepts.vocabulary.label(iri, language) for iri in iris}
-        yield Completion(next((text for text in labels[iris] if text in known), labels[iris][0]), "concept")
+        # One form of a word says enough: its usual name, or the shortest one where that is only the beginning of it.
+        known, shortest = {concepts.vocabulary.label(iri, language) for iri in iris}, labels[iris][0]
+        usual = next((text for text in labels[iris] if text in known), shortest)
+        yield Completion(shortest if usual.lower().startswith(shortest.lower()) else usual, "concept")
 
 
 def _titles(

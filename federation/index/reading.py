@@ -52,6 +52,10 @@ _RESTORED: Final = {
     "de": (("ae", "ä"), ("oe", "ö"), ("ue", "ü")),
 }
 """How letters are written on a keyboard that does not have them."""
+_TYPED: Final = (("aa", "a"), ("ae", "a"), ("oe", "o"), ("ue", "u"))
+"""The same, folded: how names of all these languages are written elsewhere."""
+_ELSEWHERE: Final = {"nl": (("ae", "a"),)}
+"""Languages in which some of these pairs are letters of their own: a Dutch *moelen* is no *molen*."""
 
 
 class _Text(NamedTuple):
@@ -313,9 +317,10 @@ class Understanding:
 
     def _spelt_out(self, word: QueryWord) -> QueryWord:
         """A name with letters that were typed as two, where records have it with one: *Hjoerring*, whoever asks."""
-        long = (form for form in word.folded if len(form) >= _LONG_ENOUGH)
-        meant = {form.replace("aa", "a").replace("ae", "a").replace("oe", "o").replace("ue", "u") for form in long}
-        return replace(word, folded=word.folded | {form for form in meant if form in self._known.known})
+        meant = {form for form in word.folded if len(form) >= _LONG_ENOUGH}
+        for pair, letter in _ELSEWHERE.get(self._rules, _TYPED):
+            meant = {form.replace(pair, letter) for form in meant}
+        return replace(word, folded=word.folded | (meant & self._known.known))
 
     def _word(self, word: Word, surface: str, *, near: bool = True) -> QueryWord:
         again = restored(surface, self._language)
