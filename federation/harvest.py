@@ -11,7 +11,6 @@ import asyncio
 import shutil
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -31,7 +30,6 @@ from federation.store.store import Store
 from federation.tasks import judge_page, read_links
 from federation.workers import Workers
 
-NO_ROOM: Final = "The disk has {free:,} bytes left. Nothing is taken from peers until there is more (reserve_bytes)."
 NQUADS: Final = "application/n-quads"
 BULK: Final = 300
 """Entries from which on worker processes judge the pages."""
@@ -53,6 +51,17 @@ class _Page(NamedTuple):
 
 
 _Task = asyncio.Task[_Page]
+
+
+class _Run(NamedTuple):
+    """What is the same for all pages of a run."""
+
+    peer: PeerConfig
+    stop: int
+    budget: Budget
+    bulk: bool
+    fetched: dict[str, Answer]
+    """Pages that came and are not stored yet: one that is to be judged again is not fetched again."""
 
 
 def asked(peer: PeerConfig, path: str) -> str:
@@ -92,8 +101,7 @@ class Harvester:
         stop, exhausted = min(target, known.size + budget.entries), False
         bulk = stop - known.size > BULK
         waiting: deque[tuple[Relation, _Task]] = deque()
-        fetched: dict[str, Answer] = {}
-        begin = partial(self._begin, peer, stop=stop, budget=budget, bulk=bulk, fetched=fetched)
+        run = _Run(peer, stop, budget, bulk, {})
         pages = self._pages(peer, budget, start=known.size, stop=stop)
         try:
             while True:
@@ -104,13 +112,13 @@ class Harvester:
                         exhausted = True
                         break
                     budget.pages -= 1
-                    task = begin(relation, standing, first=not waiting)
+                    task = self._begin(run, relation, standing, first=not waiting)
                     waiting.append((relation, task))
                 if not waiting:
                     break
                 judged = await _ready(waiting, standing)
                 for page in judged:
-                    fetched.pop(page.relation.node, None)
+                    run.fetched.pop(page.relation.node, None)
                 changed = judged[-1].after.declared != standing.declared
                 standing = await self._keep(known.id, judged, standing, budget)
                 if changed:
@@ -119,7 +127,7 @@ class Harvester:
                     again = [relation for relation, _ in waiting]
                     waiting.clear()
                     for at, relation in enumerate(again):
-                        task = begin(relation, standing, first=at == 0)
+                        task = self._begin(run, relation, standing, first=at == 0)
                         waiting.append((relation, task))
                 progress(standing.size, target)
         finally:
@@ -131,31 +139,22 @@ class Harvester:
             raise BadPage(f"The feed of {peer.name} ends at {standing.size}, its checkpoint says {target}.")
         return standing
 
-    def _check_room(self) -> None:
+    async def check_room(self) -> None:
         """Raise StorageFailed where the disk has less than is to stay free: nothing is taken from peers then."""
-        free = shutil.disk_usage(self._data).free
+        free = (await asyncio.to_thread(shutil.disk_usage, self._data)).free
         if free < self._limits.reserve_bytes:
-            raise StorageFailed(NO_ROOM.format(free=free), remedy="Make room on the disk.")
+            raise StorageFailed(
+                f"The disk has {free:,} bytes left. Nothing is taken from peers until there is more (reserve_bytes)."
+            )
 
     def _ahead(self, budget: Budget) -> int:
         """Pages to fetch ahead: few enough that, at their largest, they do not exceed the day's bytes by much."""
         return _AHEAD if budget.bytes > _AHEAD * self._limits.page_bytes else 1
 
-    def _begin(
-        self,
-        peer: PeerConfig,
-        relation: Relation,
-        standing: Standing,
-        *,
-        first: bool,
-        stop: int,
-        budget: Budget,
-        bulk: bool,
-        fetched: dict[str, Answer],
-    ) -> _Task:
+    def _begin(self, run: _Run, relation: Relation, standing: Standing, *, first: bool) -> _Task:
         if not first:
             standing = standing._replace(size=max(relation.lower, standing.size), published="")
-        return asyncio.create_task(self._page(peer, relation, standing, stop, budget, bulk=bulk, fetched=fetched))
+        return asyncio.create_task(self._page(run, relation, standing))
 
     async def _pages(self, peer: PeerConfig, budget: Budget, *, start: int, stop: int) -> AsyncGenerator[Relation]:
         """The member pages of a feed in the order of the log, from the root through the sections.
@@ -194,35 +193,25 @@ class Harvester:
         budget.spend(len(answer.content.data))
         return await self._workers.run(read_links, answer.content, url, peer.url)
 
-    async def _page(
-        self,
-        peer: PeerConfig,
-        relation: Relation,
-        standing: Standing,
-        stop: int,
-        budget: Budget,
-        *,
-        bulk: bool,
-        fetched: dict[str, Answer],
-    ) -> _Page:
-        """Fetch a page and have it judged; one that was ``fetched`` already is only judged anew."""
-        answer = fetched.get(relation.node)
+    async def _page(self, run: _Run, relation: Relation, standing: Standing) -> _Page:
+        """Fetch a page, unless that was done, and have it judged."""
+        answer = run.fetched.get(relation.node)
         if answer is None:
-            answer = await self._transport.get(asked(peer, relation.node.removeprefix(peer.url)), accept=NQUADS)
-            fetched[relation.node] = answer
+            path = relation.node.removeprefix(run.peer.url)
+            answer = run.fetched[relation.node] = await self._transport.get(asked(run.peer, path), accept=NQUADS)
         try:
             if answer.media_type != NQUADS:
                 raise BadPage(f"{relation.node} is {answer.media_type}, not N-Quads.")
             entries, after, size, crashes = await self._workers.run(
-                judge_page, answer.content, relation.node, standing, stop, self._clock(), bulk=bulk
+                judge_page, answer.content, relation.node, standing, run.stop, self._clock(), bulk=run.bulk
             )
         except FederationError:
-            budget.spend(len(answer.content.data))  # what is not believed has a price as well
+            run.budget.spend(len(answer.content.data))  # what is not believed has a price as well
             raise
         if crashes:
             # One for a page: where a defect of ours meets every record, the log is not to be flooded with it.
             position, crash = next(iter(crashes.items()))
-            what = {"peer": peer.name, "position": position, "others": len(crashes) - 1, "exception": crash}
+            what = {"peer": run.peer.name, "position": position, "others": len(crashes) - 1, "exception": crash}
             log.error("an entry crashed the reader and is kept aside", **what)
         return _Page(relation, unpacked(entries, standing.did), after, size)
 
@@ -238,7 +227,7 @@ class Harvester:
                 raise WrongTime(f"Entry {first.position} is older than the one before it.")
             kept += entries
             standing = after._replace(published=after.published or standing.published)
-        await asyncio.to_thread(self._check_room)
+        await self.check_room()
         taken = budget.take(len(kept), sum(page.size for page in judged))
         await self._store.append_peer(log_id, kept, after=cursor, standing=standing, taken=taken)
         return standing

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import shutil
 from collections.abc import Callable, Collection, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
@@ -40,7 +39,7 @@ from federation.errors import (
 from federation.goals import Copier, Goal
 from federation.gossip import Contradiction, Gossip
 from federation.guard import Guard
-from federation.harvest import NO_ROOM, Harvester, Progress, asked
+from federation.harvest import Harvester, Progress, asked
 from federation.limits import Limits
 from federation.log import checkpoint as checkpoints
 from federation.log import did as dids
@@ -123,6 +122,7 @@ class Syncer:
     ) -> None:
         """``guard`` is told when the own log turns out to be forked; there is none where no log is written."""
         self._store = store
+        self._harvester = harvester
         self._copier = Copier(store, harvester, clock)
         self._transport = transport
         self._gossip = gossip
@@ -139,9 +139,11 @@ class Syncer:
         A pull of the same peer that is under way, here or in another process, is left to finish.
         """
         entry = await self._store.enlist(did=peer.did, base=peer.url, name=peer.name, own=False)
-        if (free := shutil.disk_usage(self._locks).free) < self._limits.reserve_bytes:
-            log.error("nothing is pulled until there is room on the disk", peer=peer.name, free=free)
-            return Pulled(peer.name, "lagging", 0, entry.size, StorageFailed.slug, NO_ROOM.format(free=free))
+        try:
+            await self._harvester.check_room()
+        except StorageFailed as error:
+            log.error("nothing is pulled until there is room on the disk", peer=peer.name, detail=str(error))
+            return Pulled(peer.name, "lagging", 0, entry.size, error.slug, str(error))
         async with self._store.lease(f"pull-{peer.name}", self._locks) as mine:
             if not mine:
                 return Pulled(peer.name, "busy", 0, entry.size, detail="Another pull of this peer is running.")

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import hashlib
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from aiohttp import web
@@ -139,6 +140,19 @@ class SimulatedPeer:
     def answering(self, path: str, answer: Answer) -> None:
         """Answer in place of the node for the paths that begin so."""
         self.answers[path] = answer
+
+    def saying(self, *logs: Mapping[str, str], forks: Sequence[object] = ()) -> None:
+        """Say that it has verified checkpoints of other logs, and has found forks, whatever these are."""
+        body = json.dumps({"node": self.did, "logs": logs, "forks": forks}).encode()
+
+        async def seen(request: web.Request) -> web.StreamResponse:
+            return web.Response(body=body, content_type="application/json")
+
+        async def checkpoint(request: web.Request) -> web.StreamResponse:
+            return web.Response(text=self.checkpoint, headers={"Log-Seen": hashlib.sha256(body).hexdigest()[:16]})
+
+        self.answering("/log/seen", seen)
+        self.answering("/log/checkpoint", checkpoint)
 
     def honest(self) -> None:
         """From now on behave."""

@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.serialization import (
 from federation.errors import AlreadyExists, BadProof, KeyMissing, StorageFailed
 from federation.log.keys import Keys
 from federation.records.multikey import decode_secret, encode_public, encode_secret
-from federation.store.files import sync_folder
+from federation.store import files
 
 RECORD: Final = "record.key"
 LOG: Final = "log.key"
@@ -129,21 +129,15 @@ def write(path: Path, key: Ed25519PrivateKey, passphrase: str = "") -> None:
     if passphrase:
         encryption = BestAvailableEncryption(passphrase.encode())
         text = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption).decode("ascii")
-    # Of a process that is killed here a start removes what is left; see guard.Guard.tidy.
-    partial = path.with_suffix(f".{os.getpid()}.partial")
-    partial.unlink(missing_ok=True)
-    _write_new(partial, text)
     try:
-        os.link(partial, path)
+        files.write(path, text, replace=False, mode=0o600)
     except FileExistsError as error:
         raise AlreadyExists(f"There is a key in {path} already; it is left as it is.") from error
     except OSError as error:
         if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS):
             raise
         _write_new(path, text)  # a stick that every system can read has no links
-    finally:
-        partial.unlink()
-    sync_folder(path.parent)
+        files.sync_folder(path.parent)
 
 
 def _write_new(path: Path, text: str) -> None:

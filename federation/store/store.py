@@ -274,8 +274,10 @@ class Store:
         """Scrub where that is left to do, or something was erased since the last time, perhaps by another process."""
         entry = schema.entry.c
         for log in await self.logs():
-            before, self._looked_at[log.id] = self._looked_at.get(log.id, 0), log.verified_size
-            if log.verified_size > before and not self.soiled:
+            before, self._looked_at[log.id] = self._looked_at.get(log.id), log.verified_size
+            if before is None:
+                self.soiled = True  # to look through a whole log is dearer than to scrub once in vain
+            elif log.verified_size > before and not self.soiled:
                 fresh = (entry.log_id == log.id, entry.position >= before, entry.kind == ERASURE)
                 async with reading(self._engine) as connection:
                     query = sa.select(entry.position).where(*fresh).limit(1)

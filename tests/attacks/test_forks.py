@@ -165,14 +165,7 @@ async def test_a19_a_forged_accusation_is_left_aside(start_node, peer):
         with pytest.raises(NotVerified):
             forks.checked(document)
 
-    async def checkpoint(request):
-        return web.Response(text=peer.checkpoint, headers={"Log-Seen": "0" * 16})
-
-    async def seen(request):
-        return web.json_response({"logs": [], "forks": accusations})
-
-    peer.answering("/log/checkpoint", checkpoint)
-    peer.answering("/log/seen", seen)
+    peer.saying(forks=accusations)
     assert (await node.pull(peer)).state == "active"
     assert "/log/seen" in peer.requests
     assert (await node.node.store.peers.states())[log.id].state == "active"
@@ -490,16 +483,7 @@ async def test_a4_a_proof_is_passed_on_without_what_somebody_added_to_it(start_n
         return Told(checkpoints.verify(text, origin=origin, key=key.public_key()), encode_public(key.public_key()))
 
     proof = json.loads(forks.written(peer.did, told(b"\1" * 32), told(b"\2" * 32), ()))
-    body = json.dumps({"node": peer.did, "logs": [], "forks": [{**proof, "x": "PADDING" * 20_000}]}).encode()
-
-    async def seen(request):
-        return web.Response(body=body, content_type="application/json")
-
-    async def checkpoint(request):
-        return web.Response(text=peer.checkpoint, headers={"Log-Seen": "b" * 16})
-
-    peer.answering("/log/seen", seen)
-    peer.answering("/log/checkpoint", checkpoint)
+    peer.saying(forks=[{**proof, "x": "PADDING" * 20_000}])
     assert (await node.pull(peer, "peer0")).state == "forked"
     async with aiohttp.ClientSession() as session, session.get(f"{node.base}/log/seen") as answer:
         text = await answer.text()
@@ -518,16 +502,7 @@ async def test_a4_a_proof_that_cannot_be_kept_is_looked_at_again(start_node, voc
         other = checkpoints.sign(checkpoints.origin_of(did.host_of(node.base)), 2, b"\7" * 32, key, now=clock())
         theirs = checkpoints.origin_of(did.host_of(witness.base))
         cosigned = checkpoints.cosign(other, theirs, witness.private.log, at=clock())
-        said = {"node": witness.did, "logs": [{"log": log.did, "checkpoint": cosigned}], "forks": []}
-
-        async def seen(request):
-            return web.json_response(said)
-
-        async def checkpoint(request):
-            return web.Response(text=witness.checkpoint, headers={"Log-Seen": "a" * 16})
-
-        witness.answering("/log/seen", seen)
-        witness.answering("/log/checkpoint", checkpoint)
+        witness.saying({"log": log.did, "checkpoint": cosigned})
         node.may_ask(witness.base)
 
         def full(*_: object, **__: object) -> None:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import shutil
 from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
-from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from federation import custody, recovery
@@ -22,20 +20,6 @@ from federation.store.engine import writing
 from federation.store.store import Store
 from tests.attacks.invariants import assert_sound
 from tests.conftest import pilot, simulated_peer
-
-
-def saying(peer, *logs: dict[str, str]) -> None:
-    """Have a simulated peer say what it has seen of others."""
-    body = json.dumps({"node": peer.did, "logs": list(logs), "forks": []}).encode()
-
-    async def seen(request):
-        return web.Response(body=body, content_type="application/json")
-
-    async def checkpoint(request):
-        return web.Response(text=peer.checkpoint, headers={"Log-Seen": "a" * 16})
-
-    peer.answering("/log/seen", seen)
-    peer.answering("/log/checkpoint", checkpoint)
 
 
 async def restored(start_node, *, witnessed: bool = False) -> tuple:
@@ -79,7 +63,7 @@ async def test_a7_a_peer_that_claims_entries_and_gives_none_keeps_nobody_from_pu
         made_up = checkpoints.sign(origin, 999_999_999, b"\1" * 32, Ed25519PrivateKey.generate(), now=clock())
         theirs = checkpoints.origin_of(did.host_of(liar.base))
         cosigned = checkpoints.cosign(made_up, theirs, liar.private.log, at=clock())
-        saying(liar, {"log": node.node.log.did, "checkpoint": cosigned})
+        liar.saying({"log": node.node.log.did, "checkpoint": cosigned})
         reached = asyncio.Event()
 
         async def nothing(request):
@@ -105,7 +89,7 @@ async def test_a5_one_that_shows_a_checkpoint_without_the_entries_keeps_no_resto
 ):
     flanders, denmark, newest = await restored(start_node)
     async with simulated_peer(vocabulary, clock) as liar:
-        saying(liar, {"log": flanders.node.log.did, "checkpoint": newest})
+        liar.saying({"log": flanders.node.log.did, "checkpoint": newest})
         flanders = await start_node("flanders", peers=[liar.base, denmark.base])
         await flanders.node.recover()
         assert flanders.node.guard.reason() == ""
@@ -121,7 +105,7 @@ async def test_a5_a_node_waits_for_those_that_follow_it_and_not_for_those_that_d
     await denmark.stop()
     async with two_peers(vocabulary, clock) as strangers:
         for each in strangers:
-            saying(each)
+            each.saying()
         flanders = await start_node("flanders", peers=[*(each.base for each in strangers), denmark.base])
         await flanders.node.recover()
         with pytest.raises(ReadOnly):
