@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from federation.errors import BadPage, BadProof, OversizedResponse
+from federation.errors import BadPage, BadProof, FederationError, OversizedResponse
 from federation.log.trust import Claimed, Erased
 from federation.records.canonical import AS, DCT, LDES, MAX_BODY, PC, TREE, TYPE, XSD
 from federation.records.multikey import decode_signature
@@ -55,20 +55,13 @@ class Page:
 
 def read_page(data: bytes, *, url: str, base: str) -> Page:
     """Read a page of the feed of the node at ``base``. Raises BadPage, BadProof, OversizedResponse."""
-    statements, bodies = _split(data, url, base)
-    stream = f"<{base}/feed#stream>"
-    about = dict.fromkeys(_objects(statements, stream, _MEMBER))
-    gone = [subject for subject, said in statements.items() if any(path == _LEAF for path, _ in said)]
-    if len(about) + len(gone) > MAX_MEMBERS:
-        raise OversizedResponse(f"{url} holds {len(about) + len(gone)} members; {MAX_MEMBERS} are accepted.")
-    if not about.keys().isdisjoint(gone):
-        raise BadPage(f"{url} gives an entry both with its text and as erased.")
-    if set(bodies) - set(about):
-        raise BadPage(f"{url} holds a body that belongs to no member.")
-    claims: list[Claimed | Erased] = [_claim(member, statements, bodies, url, base) for member in about]
-    claims += [_erased(member, statements, url, base) for member in gone]
+    if data and not data.endswith(b"\n"):
+        raise BadPage(f"{url} breaks off in the middle of a line.")
+    if data.count(b"\n") > MAX_LINES:
+        raise OversizedResponse(f"{url} holds more than {MAX_LINES:,} lines.")
+    statements, claims = _as_written(data, url, base) or _by_line(data, url, base)
     page = f"<{url}>"
-    polling = _objects(statements, stream, _POLLING)
+    polling = _objects(statements, f"<{base}/feed#stream>", _POLLING)
     return Page(
         relations=_relations(statements, page, url),
         claims=tuple(sorted(claims, key=lambda claim: claim.position)),
@@ -77,15 +70,59 @@ def read_page(data: bytes, *, url: str, base: str) -> Page:
     )
 
 
+def _as_written(data: bytes, url: str, base: str) -> tuple[Statements, list[Claimed | Erased]] | None:
+    """The hypermedia and members of a page written as this program writes them; None where it is otherwise.
+
+    First the hypermedia, then each member: what is said of it in one order, and its body. Taken apart at its members
+    a page costs half of what it costs line by line, and says the same.
+    """
+    stream, log = f"<{base}/feed#stream> ".encode(), f"<{base}/log/".encode()
+    head, *members = data[:-1].split(b"\n%b%b " % (stream, _MEMBER.encode()), MAX_MEMBERS + 1)
+    if not 0 < len(members) <= MAX_MEMBERS or log in head or b"_:" in head:
+        return None
+    claims: dict[int, Claimed | Erased] = {}
+    try:
+        for member in members:
+            said = _WRITTEN.match(member)
+            if said is None or said[1] != b"%b%b>" % (log, said[2]):
+                return None
+            ending = b" %b ." % said[1]
+            lines = member[said.end() :].split(b"\n")
+            bare = [line[: -len(ending)] for line in lines if line.endswith(ending) and not line.startswith(stream)]
+            if len(bare) < len(lines) or bare[0].count(b" ") < 2:
+                return None
+            body = _ENDING.join([*bare, b""]).decode()
+            position = int(said[2])
+            activity, record, published, created, method, value = (each.decode() for each in said.groups()[2:])
+            if position in claims or len(body) > MAX_BODY:
+                return None
+            signed = Signed(body, Proof(created, method, decode_signature(value)))
+            claims[position] = Claimed(position, signed, activity, record, published)
+        return _statements(head.decode(), url), list(claims.values())
+    except (UnicodeDecodeError, FederationError):
+        return None  # what is wrong, the other way says
+
+
+def _by_line(data: bytes, url: str, base: str) -> tuple[Statements, list[Claimed | Erased]]:
+    """The statements of a page and its members, in whatever order its lines stand."""
+    statements, bodies = _split(data, url, base)
+    about = dict.fromkeys(_objects(statements, f"<{base}/feed#stream>", _MEMBER))
+    gone = [subject for subject, said in statements.items() if any(path == _LEAF for path, _ in said)]
+    if len(about) + len(gone) > MAX_MEMBERS:
+        raise OversizedResponse(f"{url} holds {len(about) + len(gone)} members; {MAX_MEMBERS} are accepted.")
+    if not about.keys().isdisjoint(gone):
+        raise BadPage(f"{url} gives an entry both with its text and as erased.")
+    if set(bodies) - set(about):
+        raise BadPage(f"{url} holds a body that belongs to no member.")
+    claims: list[Claimed | Erased] = [_claim(member, statements, bodies, url, base) for member in about]
+    return statements, claims + [_erased(member, statements, url, base) for member in gone]
+
+
 def _split(data: bytes, url: str, base: str) -> tuple[Statements, dict[str, str]]:
     """The default graph as raw tokens, and every body without its graph, as the lines stand on the page.
 
     The lines of a body end in its graph; they are taken as one block, since this is most of a page.
     """
-    if data and not data.endswith(b"\n"):
-        raise BadPage(f"{url} breaks off in the middle of a line.")
-    if data.count(b"\n") > MAX_LINES:
-        raise OversizedResponse(f"{url} holds more than {MAX_LINES:,} lines.")
     bodies: dict[bytes, list[bytes]] = {}
     others: list[bytes] = []
     member, listing = f"<{base}/log/".encode(), f"<{base}/feed#stream> ".encode()
@@ -233,6 +270,26 @@ _PROOF_VALUE: Final = f"<{SEC}proofValue>"
 _SAID: Final = {_POSITION, _TYPE, _OBJECT, _PUBLISHED, _PROOF}
 _PROOF_STATEMENTS: Final = {_TYPE, _CREATED, _CRYPTOSUITE, _PURPOSE, _METHOD, _PROOF_VALUE}
 _FIXED: Final = (f"<{SEC}DataIntegrityProof>", f'"{SUITE}"^^<{SEC}cryptosuiteString>', f"<{SEC}{PURPOSE}>")
+_ADDRESS: Final = r"<([^<> \n]+)>"
+_LINES: Final = (
+    (r"\1", _TYPE, rf"<{re.escape(AS)}([A-Za-z]+)>"),
+    (r"\1", _OBJECT, _ADDRESS),
+    (r"\1", _PUBLISHED, _TIME.pattern),
+    (r"\1", _POSITION, rf'"\2"\^\^<{re.escape(XSD)}integer>'),
+    (r"\1", _PROOF, r"_:p\2"),
+    (r"_:p\2", _TYPE, re.escape(_FIXED[0])),
+    (r"_:p\2", _CREATED, _TIME.pattern),
+    (r"_:p\2", _CRYPTOSUITE, re.escape(_FIXED[1])),
+    (r"_:p\2", _PURPOSE, re.escape(_FIXED[2])),
+    (r"_:p\2", _METHOD, _ADDRESS),
+    (r"_:p\2", _PROOF_VALUE, _VALUE.pattern),
+)
+"""What a page of this program says of a member, in its order."""
+_WRITTEN: Final = re.compile(
+    rb"(<[^<> \n]+/log/(0|[1-9][0-9]{0,17})>) \.\n"
+    + "".join(rf"{subject} {re.escape(predicate)} {value} \.\n" for subject, predicate, value in _LINES).encode()
+)
+"""These lines, behind the statement that it is a member."""
 _LOWER: Final = f"<{TREE}GreaterThanOrEqualToRelation>"
 _UPPER: Final = f"<{TREE}LessThanRelation>"
 

@@ -40,6 +40,10 @@ class History:
         shown = (e for at, e in enumerate(self.events[:size]) if at not in gone and e.kind != KEYS)
         return {each.slug: each for each in shown}
 
+    def all_of(self, slug: str, size: int) -> list[Event]:
+        """Every event of a slug, for who holds ``size`` events, those that are not shown included."""
+        return [each for each in self.events[:size] if each.slug == slug]
+
     def visible(self, size: int) -> dict[str, str]:
         """Title by slug of what is to be seen."""
         return {slug: each.title for slug, each in self.current(size).items() if each.kind == RECORD}

@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import json
 import re
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
@@ -15,8 +16,9 @@ from federation.errors import BadCheckpoint, FederationError, InvalidRecord, Key
 from federation.log import checkpoint, did
 from federation.log.keys import declared
 from federation.log.trust import CREATE, Claimed, Standing, judge
+from federation.peers import ldes
 from federation.peers.content import Content
-from federation.peers.ldes import read_page
+from federation.peers.ldes import Page, read_page
 from federation.records import jsonld
 from federation.records.canonical import nodes_of, read, write
 from federation.records.proof import Signer, sign
@@ -93,6 +95,38 @@ def test_a_damaged_page_of_links_is_read_or_refused(data: bytes):
 @given(damaged(gzip.compress(PAGE, mtime=0)))
 def test_a_damaged_compressed_page_is_read_or_refused(tools: Tools, data: bytes):
     judged(data, tools, gzipped=True)
+
+
+def line_by_line(data: bytes) -> Page | FederationError:
+    with patch.object(ldes, "_as_written", return_value=None):
+        return read_or_refused(data)
+
+
+def read_or_refused(data: bytes) -> Page | FederationError:
+    try:
+        return read_page(data, url=URL, base=BASE)
+    except FederationError as error:
+        return error
+
+
+def test_a_page_as_it_is_written_here_is_taken_apart_at_its_members():
+    assert ldes._as_written(PAGE, URL, BASE) is not None
+    assert read_or_refused(PAGE) == line_by_line(PAGE)
+
+
+@FUZZ
+@given(damaged(PAGE, PAGE.replace(b"mill", "møbler".encode())))
+def test_however_it_is_taken_apart_a_page_says_what_it_says_line_by_line(data: bytes):
+    found, wanted = read_or_refused(data), line_by_line(data)
+    assert found == wanted or type(found) is type(wanted) is not Page
+
+
+@FUZZ
+@given(st.lists(st.sampled_from(PAGE.splitlines(keepends=True)), max_size=120))
+def test_a_page_of_lines_in_any_order_says_what_it_says_line_by_line(lines: list[bytes]):
+    for data in (b"".join(lines), PAGE + b"".join(lines), b"".join(lines) + PAGE):
+        found, wanted = read_or_refused(data), line_by_line(data)
+        assert found == wanted or type(found) is type(wanted) is not Page
 
 
 @FUZZ
