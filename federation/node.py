@@ -42,6 +42,7 @@ from federation.sync import Syncer, is_due
 from federation.web import guard, keys, pages, problems, routes
 from federation.web.locale import Locales
 from federation.web.metrics import Metrics
+from federation.web.results import TURNS, Turns
 from federation.web.sessions import Sessions
 from federation.workers import Tools, Workers, open_workers, tools_of
 
@@ -292,6 +293,7 @@ def application(node: Node, *, tick: guard.Tick = time.monotonic) -> web.Applica
     app[keys.CLOCK] = node.clock
     app[keys.TOKEN] = digest(config.data / TOKEN_FILE)
     app[keys.SESSIONS] = Sessions(node.store.in_house, secret(config.data / SESSION_FILE))
+    app[TURNS] = Turns()
     app[keys.READY] = ["the index is catching up"]
     pages.set_up(app)
     routes.add(app)

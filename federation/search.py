@@ -54,6 +54,8 @@ class Request:
     """Whether facets are wanted."""
     open_from: date | None = None
     """A day for which it is counted besides how many can still be taken part in."""
+    newest: bool = False
+    """Whether the newest hits are wanted first, and not the best."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,11 @@ class _Plan:
     @property
     def units(self) -> Sequence[Unit]:
         return self.understood.units
+
+    @property
+    def by_rank(self) -> bool:
+        """Whether hits are ordered by how well they fit; all fit as well where no words are asked for."""
+        return bool(self.units) and not self.request.newest
 
 
 def _this_year() -> int:
@@ -304,7 +311,7 @@ class Search:
     def _ranked(self, plan: _Plan) -> tantivy.SearchResult:
         request, most, seen = plan.request, max(plan.request.limit, 1), plan.request.limit > 0
         question = self._query(plan, scored=seen)
-        if plan.units and seen:
+        if plan.by_rank and seen:
             title = queries.titled(plan.asked, plan.searcher, self._index.schema)
             return feedback.ranked(question, title, plan.searcher, self._index, most=most, offset=request.offset)
         return plan.searcher.search(question, most, True, order_by_field="published", offset=request.offset)
@@ -312,7 +319,7 @@ class Search:
 
 def _scored(plan: _Plan, result: tantivy.SearchResult) -> Scored:
     """The hits that are shown, with their scores where there are any."""
-    hits = result.hits if plan.units else _unscored(result)
+    hits = result.hits if plan.by_rank else _unscored(result)
     return hits[: plan.request.limit]
 
 

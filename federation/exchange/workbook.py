@@ -38,7 +38,33 @@ ROWS: Final = 5000
 _LONGEST_LIST: Final = 500
 _WIDTHS: Final = {FieldType.TEXT: 48, FieldType.IRI: 34, FieldType.STRING: 24}
 
+_OPTIONS: Final = {"in_memory": True} | dict.fromkeys(
+    ("strings_to_formulas", "strings_to_urls", "strings_to_numbers"), False
+)
+"""Strings stay strings: nothing becomes a formula or a link."""
+_WRAP: Final = {"text_wrap": True, "valign": "top"}
+_BOLD: Final = {**_WRAP, "bold": True, "bg_color": "#DCE9E2"}
+
 Text = Callable[[str], str]
+
+
+def listing(rows: Sequence[Sequence[str]]) -> bytes:
+    """Rows as a workbook of one sheet, the first of them its head."""
+    import xlsxwriter  # noqa: PLC0415 - see below
+
+    data = io.BytesIO()
+    book = xlsxwriter.Workbook(data, _OPTIONS)
+    sheet, bold, wrap = book.add_worksheet(), book.add_format(_BOLD), book.add_format(_WRAP)
+    sheet.freeze_panes(1, 1)
+    for at, title in enumerate(rows[0]):
+        sheet.set_column(at, at, min(60, max(len(row[at]) for row in rows) + 2), wrap)
+        sheet.write_string(0, at, title, bold)
+    for number, row in enumerate(rows[1:], 1):
+        for at, cell in enumerate(row):
+            sheet.write_string(number, at, harmless(cell))
+    sheet.autofilter(0, 0, max(len(rows) - 1, 1), len(rows[0]) - 1)
+    book.close()
+    return data.getvalue()
 
 
 def workbook(tables: Sequence[Table], vocabulary: Vocabulary, language: str, text: Text) -> bytes:
@@ -46,12 +72,9 @@ def workbook(tables: Sequence[Table], vocabulary: Vocabulary, language: str, tex
     import xlsxwriter  # noqa: PLC0415 - dear to import, and most commands write none
 
     data = io.BytesIO()
-    # Strings stay strings: nothing becomes a formula or a link.
-    options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
-    book = xlsxwriter.Workbook(data, options)
-    bold = book.add_format({"bold": True, "bg_color": "#DCE9E2", "text_wrap": True, "valign": "top"})
-    needed = book.add_format({"bold": True, "bg_color": "#F6D9A8", "text_wrap": True, "valign": "top"})
-    wrap = book.add_format({"text_wrap": True, "valign": "top"})
+    book = xlsxwriter.Workbook(data, _OPTIONS)
+    bold, wrap = book.add_format(_BOLD), book.add_format(_WRAP)
+    needed = book.add_format({**_BOLD, "bg_color": "#F6D9A8"})
     lists = _lists(tables, vocabulary)
     explanation = book.add_worksheet(f"({text('Explanation')})"[:31])
     sheets = [(book.add_worksheet(sheet_name(table.kind, table.part, language)), table) for table in tables]

@@ -24,7 +24,7 @@ from federation.index.reading import Asked as Syntax
 from federation.records.kinds import Vocabulary
 from federation.records.values import nearest
 from federation.records.years import FIRST, LAST, YEAR, Years, year_of
-from federation.search import MAX_LIMIT, MAX_OFFSET, Request
+from federation.search import MAX_OFFSET, Request
 from federation.web import pages
 from federation.web.keys import CLOCK, LOCALES, SEARCH, STORE, WORKERS
 from federation.web.locale import Language
@@ -48,6 +48,8 @@ TEXTS: Final = {
 TITLES: Final = {"kind": "Kind", "node": "Region", "language": "Language", "year": "Year"}
 """The names of facets that no code list names."""
 _OF_API: Final = ("q", "lang", "limit", "offset", "community", "from", "to", "open")
+MOST_TAKEN: Final = 500
+"""Records that can be taken away at once."""
 _LONGEST: Final = 200
 """Characters of a name or value that are looked at."""
 _SHOWN: Final = 40
@@ -150,6 +152,10 @@ class Asked:
         pairs = [*self.pairs(*without, *other), *other.items()]
         return f"/search?{urlencode(pairs)}" if pairs else "/search"
 
+    def taken(self, form: str) -> str:
+        """The address of this search in another form, in the language it is read in."""
+        return f"/search.{form}?{urlencode([*self.pairs('lang', 'order'), ('lang', self.language.tag)])}"
+
     def toggled(self, name: str, value: str) -> str:
         """The address of this search with one facet value chosen, or no longer chosen.
 
@@ -195,15 +201,18 @@ async def read(request: web.Request) -> Asked:
     )
 
 
-async def read_strictly(request: web.Request) -> tuple[Asked, Request]:
-    """What a program asks for. Raises InvalidRequest, naming every fault at once."""
+async def read_strictly(request: web.Request, *, usual: int, most: int) -> tuple[Asked, Request]:
+    """What a program asks for: ``usual`` hits unless it says how many, up to ``most``.
+
+    Raises InvalidRequest, naming every fault at once.
+    """
     asked = await read(request)
     faults: list[Fault] = []
     known = [*_OF_API, *request.app[SEARCH].facets]
     for name in islice((name for name in request.query if name not in known), _LISTED):
         faults.append(_fault(request, "parameter", name[:_SHOWN], value=name, near=_near(name, known)))
     faults += asked.faults
-    limit = _number(request, "limit", PAGE_SIZE, MAX_LIMIT, faults)
+    limit = _number(request, "limit", usual, most, faults)
     offset = _number(request, "offset", 0, MAX_OFFSET, faults)
     if asked.inside.asked and asked.inside.community is None:
         near = ", ".join(asked.inside.near)

@@ -133,19 +133,17 @@ class Places:
 class Shares:
     """Places of one kind by who takes them: nobody holds so many that none are left for others."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, refusal: str) -> None:
+        """``refusal`` is the sentence for whoever wants more than ``most``."""
         self.most = most
+        self._refusal = refusal
         self._taken: Counter[str] = Counter()
 
     @contextmanager
     def of(self, name: str) -> Iterator[None]:
         """Hold a place for somebody. Raises TooMany."""
         if self._taken[name] >= self.most:
-            raise TooMany(
-                "Too much is being sent from your address at once.",
-                remedy="Send one after the other.",
-                retry_after=RETRY_OVERLOAD,
-            )
+            raise TooMany(self._refusal, remedy="Ask one after the other.", retry_after=RETRY_OVERLOAD)
         self._taken[name] += 1
         try:
             yield
@@ -164,7 +162,7 @@ class Guard:
         self._reading = Places(limits.requests_at_once)
         # Apart: a body that drips in holds its place until its time is over, and must hold no reader's.
         self._sending = Places(limits.uploads_at_once)
-        self._senders = Shares(limits.uploads_per_address)
+        self._senders = Shares(limits.uploads_per_address, "Too much is being sent from your address at once.")
         self._tick = tick
         self._said: dict[str, float] = {}
 

@@ -18,6 +18,7 @@ from federation.web import (
     metrics,
     network,
     records,
+    results,
     search,
     vocabulary,
 )
@@ -28,6 +29,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 GET: Final[tuple[tuple[str, Handler], ...]] = (
     ("/", search.page),
     ("/search", search.page),
+    (f"/search.{{form:{'|'.join(results.FORMS)}}}", results.taken),
     ("/api/search", search.api),
     ("/api/complete", search.complete),
     ("/communities", communities.listing),

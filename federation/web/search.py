@@ -14,7 +14,7 @@ from federation.index.facets import FacetValue
 from federation.index.hits import Hit
 from federation.index.marking import marked_html, plain_text
 from federation.records.kinds import Vocabulary, in_language
-from federation.search import MAX_OFFSET, Found
+from federation.search import MAX_LIMIT, MAX_OFFSET, Found
 from federation.web import asked as parameters
 from federation.web import notices, pages, standing
 from federation.web.asked import PAGE_SIZE, Asked
@@ -26,6 +26,8 @@ FEW: Final = 16
 """Values of a facet that are not folded away below those they lie in."""
 QUICK: Final = (("results", "measured"), ("kind", "lesson"))
 """Values of facets that can be chosen above the results, each alone in its facet."""
+TAKEN: Final = {"csv": "CSV", "xlsx": "Excel", "json": "JSON", "jsonld": "JSON-LD", "ttl": "Turtle"}
+"""Forms in which results can be taken away, beside a feed; see ``results``."""
 
 
 def url_of(hit: Hit) -> str:
@@ -35,7 +37,12 @@ def url_of(hit: Hit) -> str:
 
 async def api(request: web.Request) -> web.Response:
     """``/api/search``: see design section 10 for the shape of the answer."""
-    asked, wanted = await parameters.read_strictly(request)
+    return await answer(request, usual=PAGE_SIZE, most=MAX_LIMIT)
+
+
+async def answer(request: web.Request, *, usual: int, most: int) -> web.Response:
+    """The answer for programs: ``usual`` hits unless a request says how many, up to ``most``."""
+    asked, wanted = await parameters.read_strictly(request, usual=usual, most=most)
     found, told = await asyncio.gather(request.app[SEARCH].search(wanted), notices.of_all(request))
     stand = await _stand(request, found)
     headers = {"Access-Control-Allow-Origin": "*", "Cache-Control": "no-cache"}
@@ -164,6 +171,8 @@ async def page(request: web.Request) -> web.Response:
         "final": wanted.offset + len(found.hits),
         "url_of": lambda hit: pages.link(url_of(hit), request),
         "in_tree": in_tree,
+        "taken": TAKEN,
+        "most_taken": parameters.MOST_TAKEN,
         "shown": SHOWN,
         "few": FEW,
         "label_of": request.app[SEARCH].value_label,

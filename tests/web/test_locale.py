@@ -18,6 +18,7 @@ from federation.web.asked import TITLES
 from federation.web.locale import FOLDER, Locales
 from federation.web.notices import TEXTS as NOTICES
 from federation.web.pages import FOLDER as PAGES
+from federation.web.results import COLUMNS
 
 TRANSLATED = [tag for tag in LANGUAGES if tag != "en"]
 
@@ -44,6 +45,7 @@ def messages() -> list[str | tuple[str, str]]:
                 *NOTICES.values(),
                 *ASKED.values(),
                 *TITLES.values(),
+                *COLUMNS,
             ]
         )
     )

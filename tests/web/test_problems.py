@@ -16,6 +16,7 @@ from aiohttp.test_utils import TestServer
 from federation import node as nodes
 from federation.limits import Limits
 from federation.terminal import set_up_logging
+from federation.web.results import FORMS
 from federation.web.routes import GET
 from tests.web.conftest import Site, ask
 from tests.web.markup import Page
@@ -23,6 +24,8 @@ from tests.web.markup import Page
 EVERY = [
     "/",
     "/search?q=molen",
+    *(f"/search.{form}?q=molen" for form in FORMS),
+    "/search.csv?nonsense=1",
     "/api/search?q=molen",
     "/api/complete?q=mol",
     "/api/search?nonsense=1",
@@ -85,7 +88,7 @@ def test_an_answer_without_a_body_carries_them_too(site: Site):
 
 def test_every_route_is_among_those_tried():
     tried = {path.partition("?")[0].strip("/").split("/")[0] for path in EVERY}
-    assert {path.strip("/").split("/")[0] for path, _ in GET} <= tried
+    assert {path.strip("/").split("/")[0].partition(".{")[0] for path, _ in GET} <= tried
 
 
 @pytest.mark.parametrize(
