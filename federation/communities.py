@@ -93,7 +93,7 @@ class Communities:
         known = list[str]()
         for log in await self._store.logs():
             for kind in self._kinds:
-                slugs = (iri.rpartition("/")[2] for iri in await self._store.named(log.id, kind, most=MOST))
+                slugs = (iri.rpartition("/")[2] for iri in await self._store.inventory.named(log.id, kind, most=MOST))
                 known += [slug if log.own else f"{log.name}/{slug}" for slug in slugs]
         return tuple(nearest(name, known))
 

@@ -90,9 +90,13 @@ def _export(ring: Keyring, declared: Declaration, config: Config, target: Path, 
     path = target_of(config, target)
     try:
         keyfiles.write(path, ring.read(source), ring.passphrase)
+        written = encode_public(ring.read(path).public_key())
     except OSError as error:
         raise StorageFailed(f"The key cannot be written to {path}: {error}.") from error
-    if encode_public(ring.read(path).public_key()) != encode_public(ring.read(source).public_key()):
+    except KeyMissing as error:
+        path.unlink(missing_ok=True)
+        raise StorageFailed(f"What was written to {path} does not read back: {error}") from error
+    if written != encode_public(ring.read(source).public_key()):
         raise StorageFailed(f"What was written to {path} does not read back.", remedy="Use another medium.")
     if not keep:
         source.unlink()
@@ -115,6 +119,7 @@ async def recover(node: Node) -> Changed:
     declared = _declared((await node.store.log(node.log.id)).declared)
     made = await asyncio.to_thread(_made, node.keyring, declared, None)
     position, fingerprint = await node.own.recover(made.keys, made.coming)
+    await asyncio.to_thread(node.keyring.note_recovery, fingerprint)
     return Changed(position, fingerprint, made.next_key)
 
 

@@ -7,19 +7,30 @@ takes its place. Forks, shorter logs and other keys are still judged by the newe
 
 from __future__ import annotations
 
+import asyncio
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 from federation.config import PeerConfig
-from federation.errors import BadCheckpoint, BadErasure, KeyMismatch
+from federation.errors import BadCheckpoint, BadErasure, Forked, KeyMismatch, RootMismatch
 from federation.harvest import Harvester, Progress
 from federation.log import checkpoint as checkpoints
+from federation.log import forks
 from federation.log.checkpoint import Checkpoint
+from federation.log.forks import Told
 from federation.log.keys import Keys, fingerprint
+from federation.log.merkle import Frontier
 from federation.log.times import Clock, timestamp
 from federation.quotas import Budget
+from federation.records.multikey import decode_public
 from federation.store.rows import Log
 from federation.store.store import Store
+
+FORKED: Final = (
+    "{name} has signed two histories of its log. Nothing more is taken from it, and the proof is kept. "
+    "Ask its coordinator; then decide with `procirc peers confirm`."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +39,18 @@ class Goal:
 
     checkpoint: Checkpoint
     keys: Keys
+    doubted: Told | None = None
+    """A smaller one that the entries given for it do not add up to: those of this one tell whether there is a fork."""
 
     @property
     def size(self) -> int:
         return self.checkpoint.size
 
     def written(self) -> str:
-        return json.dumps({"checkpoint": self.checkpoint.text, "record": self.keys.record, "log": self.keys.log})
+        said: dict[str, object] = {"checkpoint": self.checkpoint.text, "record": self.keys.record, "log": self.keys.log}
+        if self.doubted is not None:
+            said["doubted"] = {"checkpoint": self.doubted.checkpoint.text, "log": self.doubted.key}
+        return json.dumps(said)
 
 
 def read(text: str, origin: str) -> Goal | None:
@@ -42,9 +58,13 @@ def read(text: str, origin: str) -> Goal | None:
     if not text:
         return None
     kept = json.loads(text)
-    keys = Keys(kept["record"], kept["log"])
+    keys, doubted = Keys(kept["record"], kept["log"]), kept.get("doubted")
     try:
-        return Goal(checkpoints.verify(kept["checkpoint"], origin=origin, key=keys.log_key()), keys)
+        goal = Goal(checkpoints.verify(kept["checkpoint"], origin=origin, key=keys.log_key()), keys)
+        if doubted is None:
+            return goal
+        seen = checkpoints.verify(doubted["checkpoint"], origin=origin, key=decode_public(doubted["log"]))
+        return replace(goal, doubted=Told(seen, doubted["log"]))
     except BadCheckpoint:
         return None
 
@@ -80,9 +100,15 @@ class Copier:
         False when the budget was spent before. Raises what is wrong with the log.
         """
         if kept is not None and known.size <= kept.size < newest.size:
-            if not await self._reached(peer, known, kept, newest, recovered, budget, progress):
-                return False
+            try:
+                if not await self._reached(peer, known, kept, newest, recovered, budget, progress):
+                    return False
+            except RootMismatch:
+                # Signed as well: where the newest is true, both together prove that there are two histories.
+                newest = replace(newest, doubted=kept.doubted or Told(kept.checkpoint, kept.keys.log))
             known = await self._store.log(known.id)
+        elif kept is not None and kept.doubted is not None and kept.doubted.checkpoint.size < newest.size:
+            newest = replace(newest, doubted=kept.doubted)
         return await self._reached(peer, known, newest, newest, recovered, budget, progress)
 
     async def _reached(
@@ -98,8 +124,26 @@ class Copier:
             await self._store.drop_pending(known.id)
             raise other_keys(peer)
         if goal.size > known.verified_size or goal.checkpoint.text != known.checkpoint:
-            await self._confirm(known, goal, last=goal is newest)
+            try:
+                await self._confirm(known, goal, last=goal is newest)
+            except RootMismatch:
+                # What was signed is not forgotten with the entries that do not add up to it.
+                await self._store.peers.update(known.id, target=goal.written())
+                raise
+            await self._check_doubted(known, goal)
         return True
+
+    async def _check_doubted(self, known: Log, goal: Goal) -> None:
+        """Raise Forked where a log that is proved now does not hold what its owner signed before at a smaller size."""
+        if goal.doubted is None:
+            return
+        leaves = await self._store.leaves(known.id, goal.size)
+        before = await asyncio.to_thread(Frontier().append, leaves[: goal.doubted.checkpoint.size])
+        if before.root != goal.doubted.checkpoint.root:
+            evidence = await asyncio.to_thread(
+                forks.written, known.did, goal.doubted, Told(goal.checkpoint, goal.keys.log), leaves
+            )
+            raise Forked(FORKED.format(name=known.name), evidence=evidence)
 
     async def _confirm(self, known: Log, goal: Goal, *, last: bool) -> None:
         seen, first = goal.checkpoint, ""

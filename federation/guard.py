@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import threading
 from collections.abc import Iterable
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from federation.errors import StorageFailed
-from federation.log.checkpoint import head_of
+from federation.log.checkpoint import head_of, signed_at, size_of
+from federation.log.times import timestamp
 from federation.store import files
 
 RESTORED: Final = "restored"
@@ -24,6 +28,8 @@ OWN_FORK: Final = "own-fork.json"
 """In the data directory: a proof that two signed histories of the own log exist, as `procirc verify` checks it."""
 DECIDED: Final = "own-forks-decided"
 """In the data directory: the ends of histories that a person has given up, a line each: size and root."""
+LOST: Final = "own-entries-lost"
+"""In the data directory: what a person has given up for lost, a line each: beyond which size, signed until when."""
 
 
 class Guard:
@@ -66,9 +72,8 @@ class Guard:
 
         It stays where one is that was found before; both say that a person has to decide. Raises StorageFailed.
         """
-        told = {head_of(text) for text in json.loads(evidence)["checkpoints"]}
         try:
-            if not told & self.decided():
+            if not any(map(self.gave_up, json.loads(evidence)["checkpoints"])):
                 with suppress(FileExistsError):
                     files.write(self._data / OWN_FORK, evidence, replace=False)
         except OSError as error:
@@ -88,6 +93,16 @@ class Guard:
         except FileNotFoundError:
             return frozenset()
 
+    def gave_up(self, checkpoint: str) -> bool:
+        """Whether a checkpoint ends a history that a person has given up: peers that show it prove nothing new."""
+        try:
+            lost = [line.split(" ") for line in (self._data / LOST).read_text("utf-8").splitlines()]
+        except FileNotFoundError:
+            lost = []
+        size, at = size_of(checkpoint), signed_at(checkpoint)
+        signed = timestamp(at) if at is not None else ""
+        return head_of(checkpoint) in self.decided() or any(size > int(end) and signed <= when for end, when in lost)
+
     def decide(self, given_up: Iterable[str]) -> Path:
         """Write again although two histories exist: a person has decided; where the proof is kept from now on."""
         files.write(self._data / DECIDED, "".join(f"{each}\n" for each in sorted(self.decided() | set(given_up))))
@@ -99,7 +114,14 @@ class Guard:
         for path in (*self._data.glob("*.partial"), *self._data.glob("keys/*.partial")):
             writer = next((each[1:] for each in path.suffixes if each[1:].isdecimal()), "")
             if writer.isdecimal() and (int(writer) == os.getpid() or not files.runs(int(writer))):
-                path.unlink(missing_ok=True)
+                if path.is_dir():
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    path.unlink(missing_ok=True)
+
+    def aside(self) -> TemporaryDirectory[str]:
+        """A folder for what is put together beside; of a process that is killed meanwhile a start removes it."""
+        return TemporaryDirectory(prefix="beside-", suffix=f".{os.getpid()}.partial", dir=self._data)
 
     def stop(self, reason: str) -> None:
         """Write nothing from now on."""
@@ -110,15 +132,17 @@ class Guard:
         for name in (RESTORED, BEHIND):
             (self._data / name).unlink(missing_ok=True)
 
-    def override(self) -> None:
-        """Write again although entries that were signed before are lost: a person has decided so."""
-        self.resume()
+    def override(self, size: int, now: datetime) -> None:
+        """Write again although what was signed beyond a size is lost: a person has decided so, whoever shows it."""
+        lost = self._data / LOST
+        before = lost.read_text("utf-8") if lost.exists() else ""
+        files.write(lost, f"{before}{size} {timestamp(now)}\n")
         (self._data / NEWEST).unlink(missing_ok=True)
+        self.resume()
 
     def newest(self) -> int:
         """Size of the newest checkpoint this node knows to have signed; 0 for none."""
-        lines = self.checkpoint().split("\n")
-        return int(lines[1]) if len(lines) > 1 and lines[1].isdecimal() else 0
+        return size_of(self.checkpoint())
 
     def checkpoint(self) -> str:
         """The newest checkpoint itself; empty for none."""
@@ -127,8 +151,8 @@ class Guard:
         except FileNotFoundError:
             return ""
 
-    def keep(self, checkpoint: str, size: int) -> None:
+    def keep(self, checkpoint: str) -> None:
         """Keep a checkpoint, unless a larger one is there (another process was faster)."""
         with self._keeping:
-            if size >= self.newest():
+            if size_of(checkpoint) >= self.newest():
                 files.write(self._data / NEWEST, checkpoint)

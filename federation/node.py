@@ -14,7 +14,7 @@ from pathlib import Path
 import structlog
 from aiohttp import web
 
-from federation import erasures
+from federation import aside, erasures
 from federation.config import Config, PeerConfig
 from federation.errors import InvalidTable, StorageFailed, Unavailable
 from federation.exchange.files import File, drafts_of
@@ -110,6 +110,10 @@ class Node:
     async def remind(self) -> None:
         """Say in the log which peers have not followed an erasure in time."""
         await erasures.warn(self.store, self.log.id, await self.peers(), self.clock())
+
+    async def reconsider(self) -> dict[str, list[int]]:
+        """Look again at what was kept aside; the positions released, by the DID of their log."""
+        return await aside.reconsider(self.store, self.workers)
 
     async def warm(self) -> None:
         """Read the words of every language, so that nobody who searches waits for his own."""
@@ -239,7 +243,6 @@ def _assembled(
         syncer=Syncer(
             store=store,
             transport=transport,
-            workers=workers,
             harvester=harvester,
             gossip=gossip,
             limits=limits,
@@ -254,7 +257,7 @@ def _assembled(
         keyring=ring,
         transport=transport,
         guard=stop,
-        recovery=Recovery(store, own.id, stop, gossip, harvester, harvesting),
+        recovery=Recovery(store, own.id, stop, gossip, harvester, harvesting, ring.recovery),
         origins=origins,
     )
 

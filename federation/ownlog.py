@@ -8,6 +8,7 @@ process takes effect at once.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from statistics import median
@@ -51,6 +52,8 @@ from federation.workers import Tools
 
 log = structlog.get_logger(__name__)
 _ATTEMPTS: Final = 8
+_WRONG: Final = 60
+"""Seconds after which a clock that was wrong is looked at again."""
 ENOUGH: Final = 3
 """Peers whose clocks together tell that ours is wrong."""
 _CLASSES: Final = {WITHDRAWAL: PC + "Withdrawal", ERASURE: PC + "Erasure"}
@@ -85,6 +88,7 @@ class OwnLog:
         self._clock = clock
         self._guard = guard
         self._appending = asyncio.Lock()
+        self._not_before = 0.0
         self.appended = 0
         """Entries that this process has appended."""
 
@@ -94,9 +98,10 @@ class OwnLog:
         """Signs a size and root, if nothing larger was ever signed: called inside the transaction that appends."""
 
         def sign_checkpoint(size: int, root: bytes, before: str) -> str:
-            newest = self._guard.newest()
-            if size < newest:
-                self._guard.stop(signed_more(size, newest))
+            # By what the database held before: as many entries may be new as were lost.
+            held, newest = checkpoints.size_of(before), self._guard.newest()
+            if held < newest:
+                self._guard.stop(signed_more(held, newest))
             self._compare(before, encode_public(key.public_key()))
             self._may_write()
             at = signing_time(self._clock(), last=checkpoints.signed_at(before), ahead=ahead)
@@ -125,7 +130,7 @@ class OwnLog:
         """Keep outside the database what was just stored in it, which stands whether or not that can be done now."""
         current = await self._store.log(self._log_id)
         try:
-            await asyncio.to_thread(self._guard.keep, current.checkpoint, current.size)
+            await asyncio.to_thread(self._guard.keep, current.checkpoint)
         except OSError as error:
             log.error("checkpoint not kept outside the database yet", detail=str(error))  # ``remember`` tries again
 
@@ -136,8 +141,10 @@ class OwnLog:
         """
         kept = await asyncio.to_thread(self._guard.newest)
         log = await self._store.log(self._log_id)
-        if log.size > kept:
-            await asyncio.to_thread(self._guard.keep, log.checkpoint, log.size)
+        if log.verified_size > kept:
+            await asyncio.to_thread(self._guard.keep, log.checkpoint)
+        elif log.verified_size < kept and not self._guard.reason():
+            await asyncio.to_thread(self._guard.stop, signed_more(log.verified_size, kept))
         elif log.keys is not None:
             await asyncio.to_thread(self._compare, log.checkpoint, log.keys.log)
 
@@ -159,14 +166,16 @@ class OwnLog:
 
     async def refresh_checkpoint(self) -> None:
         """Sign the log as it stands once more; done daily, so that an idle node does not look frozen."""
+        if self._guard.reason() or time.monotonic() < self._not_before:
+            return
         own = await self._store.log(self._log_id)
         private = await self._private(own.keys)
-        if self._guard.reason():
-            return
         sign_checkpoint = self._checkpoint(private.log, await self._ahead())
         try:
             await self._store.refresh_checkpoint(self._log_id, keys=own.keys, checkpoint=sign_checkpoint)
         except WrongClock as error:
+            # Whoever asks for the checkpoint has it signed anew: not each time while the clock is wrong.
+            self._not_before = time.monotonic() + _WRONG
             log.error("the checkpoint is not signed anew", detail=str(error))
             return
         except Conflict:

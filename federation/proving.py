@@ -148,7 +148,6 @@ async def _log(base: str, vocabulary: Vocabulary, progress: Progress) -> dict[st
             syncer = Syncer(
                 store=store,
                 transport=transport,
-                workers=workers,
                 harvester=Harvester(store, transport, workers, limits, now, data=Path(folder)),
                 gossip=Gossip(store, transport, now),
                 limits=limits,

@@ -10,15 +10,23 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import tempfile
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 import structlog
 
 from federation.config import PeerConfig
-from federation.errors import BadCheckpoint, FederationError, Misconfigured, PeerUnreachable, RootMismatch
+from federation.errors import (
+    BadCheckpoint,
+    FederationError,
+    Misconfigured,
+    PeerUnreachable,
+    RootMismatch,
+    StorageFailed,
+)
 from federation.gossip import Gossip, other_ends
 from federation.guard import Guard
 from federation.harvest import Harvester
@@ -68,8 +76,13 @@ class Recovery:
         gossip: Gossip,
         harvester: Harvester,
         harvesting: Callable[[Store], Harvester],
+        recovered: Callable[[], str],
     ) -> None:
-        """``harvesting`` makes a harvester that copies into another store."""
+        """``harvesting`` makes a harvester that copies into another store.
+
+        ``recovered`` gives the fingerprint of keys of our own that no earlier ones have announced.
+        """
+        self._recovered = recovered
         self._harvesting = harvesting
         self._store = store
         self._own_id = own_id
@@ -83,9 +96,8 @@ class Recovery:
         """Whether this node must not write; notes it where others turn out to hold more of its log."""
         if self._guard.lost():
             return True
-        did, given_up = (await self._store.log(self._own_id)).did, self._guard.decided()
-        witnesses = await self._store.witnesses.of(did)
-        seen = max((each.size for each in witnesses if head_of(each.checkpoint) not in given_up), default=0)
+        witnesses = await self._store.witnesses.of((await self._store.log(self._own_id)).did)
+        seen = max((each.size for each in witnesses if not self._guard.gave_up(each.checkpoint)), default=0)
         most = max(seen, self._guard.newest())
         # Only now: what is published while this looks is in the log before anybody can have seen it.
         own = await self._store.log(self._own_id)
@@ -105,6 +117,13 @@ class Recovery:
         every = [head_of(each.checkpoint.text) for each in (fork.first, fork.second)]
         other = await other_ends(self._store, own, fork)
         return await asyncio.to_thread(self._guard.decide, other or every)
+
+    async def give_up(self, now: datetime) -> None:
+        """Go on without the entries that are lost, as a person has decided; what peers show of them stops nothing."""
+        own = await self._store.log(self._own_id)
+        if own.size > own.verified_size:
+            own = await self._store.drop_pending(own.id)
+        await asyncio.to_thread(self._guard.override, own.verified_size, now)
 
     async def follow_later_keys(self, peers: Sequence[PeerConfig]) -> None:
         """Fetch entries of our own that peers hold and that keys unknown here have signed, if they are ours.
@@ -149,7 +168,7 @@ class Recovery:
             return f"{answered} of {len(peers)} peers answered; more than half must."
         if reason := await self._silent(own, peers, holding):
             return reason
-        told = [each for each in holding.values() if head_of(each[1].text) not in self._guard.decided()]
+        told = [each for each in holding.values() if not self._guard.gave_up(each[1].text)]
         if reason := await self._taken(own, sorted(told, key=lambda each: -each[1].size)):
             return reason
         return await self._done(await self._store.log(self._own_id), self._guard.newest())
@@ -210,13 +229,13 @@ class Recovery:
     async def _copy_back(self, own: Log, peer: PeerConfig, newest: str) -> None:
         size, root = head_of(newest).split(" ")
         source = PeerConfig(name=own.name, url=own.base, via=peer.url)
-        with tempfile.TemporaryDirectory(prefix="procirc-recovery-") as folder:
+        with self._guard.aside() as folder:
             async with open_store(url_of(Path(folder))) as beside:
                 copy = await beside.enlist(did=own.did, base=own.base, name=own.name, own=True)
                 harvester, reached = self._harvesting(beside), -1
                 while reached < copy.size < int(size):
                     reached = copy.size
-                    await _patiently(harvester, source, copy, int(size))
+                    await self._patiently(harvester, source, copy, int(size))
                     copy = await beside.log(copy.id)
                 await beside.confirm(copy.id, size=int(size), root=base64.b64decode(root), checkpoint=newest)
                 first = (await beside.entries(copy.id, 0, 1))[0]
@@ -226,6 +245,9 @@ class Recovery:
                     some = await beside.entries(copy.id, start, start + _BATCH)
                     lost += await self._store.inventory.put_back(own.id, some)
                 await self._store.inventory.set_end(own.id, copy)
+        # What was erased since may have come back with the database.
+        with suppress(StorageFailed):
+            await self._store.scrub()
         log.info("entries were put back", entries=lost, peer=peer.name)
 
     async def _fetch(self, own: Log, peer: PeerConfig, seen: Checkpoint) -> None:
@@ -233,7 +255,7 @@ class Recovery:
         copy = PeerConfig(name=own.name, url=own.base, via=peer.url)
         if own.size > own.verified_size:
             own = await self._store.drop_pending(own.id)
-        await _patiently(self._harvester, copy, own, seen.size)
+        await self._patiently(self._harvester, copy, own, seen.size)
         try:
             await self._store.confirm(own.id, size=seen.size, root=seen.root, checkpoint=seen.text)
         except RootMismatch:
@@ -243,14 +265,13 @@ class Recovery:
 
     async def _fetch_by_later_keys(self, own: Log, peer: PeerConfig, text: str) -> Checkpoint | None:
         """Entries up to a checkpoint by keys that they themselves declare, each signed for by the ones before it."""
-        lines = text.split("\n")
-        size = int(lines[1]) if len(lines) > 1 and lines[1].isdecimal() and len(lines[1]) < 10 else 0
+        size = checkpoints.size_of(text)
         if size <= own.verified_size:
             return None
         copy = PeerConfig(name=own.name, url=own.base, via=peer.url)
         own = await self._store.drop_pending(own.id)
         try:
-            end = await _patiently(self._harvester, copy, own, size)
+            end = await self._patiently(self._harvester, copy, own, size)
             if end.keys is None or end.size != size:
                 raise BadCheckpoint(f"{peer.name} does not give the {size} entries that it says it holds.")
             origin = checkpoints.origin_of(dids.host_of(own.base))
@@ -270,14 +291,17 @@ class Recovery:
         log.info("resumed", entries=own.verified_size)
         return ""
 
-
-async def _patiently(harvester: Harvester, peer: PeerConfig, known: Log, size: int) -> Standing:
-    """Copy a log for as long as entries come. Raises PeerUnreachable: a peer without them must not keep us for ever."""
-    clock = asyncio.get_running_loop()
-    try:
-        async with asyncio.timeout(_PATIENCE) as limit:
-            return await harvester.follow(
-                peer, known, size, "", progress=lambda held, total: limit.reschedule(clock.time() + _PATIENCE)
-            )
-    except TimeoutError as error:
-        raise PeerUnreachable(f"{peer.via} has given nothing for {_PATIENCE} seconds.") from error
+    async def _patiently(self, harvester: Harvester, peer: PeerConfig, known: Log, size: int) -> Standing:
+        """Copy our log for as long as entries come. Raises PeerUnreachable: one without them must not keep us."""
+        clock, recovered = asyncio.get_running_loop(), await asyncio.to_thread(self._recovered)
+        try:
+            async with asyncio.timeout(_PATIENCE) as limit:
+                return await harvester.follow(
+                    peer,
+                    known,
+                    size,
+                    recovered,
+                    progress=lambda held, total: limit.reschedule(clock.time() + _PATIENCE),
+                )
+        except TimeoutError as error:
+            raise PeerUnreachable(f"{peer.via} has given nothing for {_PATIENCE} seconds.") from error

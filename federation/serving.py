@@ -57,6 +57,7 @@ def scheduler(node: Node, running: set[asyncio.Task[object]]) -> AsyncIOSchedule
     jobs.add_job(job(node.follower.recount, running), "interval", days=1, id="recount", **common)
     jobs.add_job(job(node.remind, running), "interval", days=1, id="erasures", **common)
     jobs.add_job(job(node.warm, running), id="languages")
+    jobs.add_job(job(node.reconsider, running), id="aside")
     return jobs
 
 
@@ -96,7 +97,6 @@ async def serving(node: Node) -> AsyncIterator[web.Application]:
     jobs = scheduler(node, running)
     try:
         await asyncio.to_thread(node.index.concepts.warm, [node.config.language])
-        await node.syncer.reconsider()
         await node.follower.catch_up()
         app[keys.READY].clear()
         settle()

@@ -36,7 +36,7 @@ from federation.errors import (
     Withheld,
     WrongTime,
 )
-from federation.goals import Copier, Goal
+from federation.goals import FORKED, Copier, Goal
 from federation.gossip import Contradiction, Gossip
 from federation.guard import Guard
 from federation.harvest import Harvester, Progress, asked
@@ -48,13 +48,11 @@ from federation.log.checkpoint import Checkpoint
 from federation.log.forks import Told
 from federation.log.keys import Keys
 from federation.log.times import Clock, timestamp
-from federation.log.trust import UNREADABLE, understood
 from federation.peers.transport import Transport
 from federation.records import jsonld
 from federation.store.peers import REMOVED
-from federation.store.rows import Day, Log, PeerState, StoredEntry
+from federation.store.rows import Day, Log, PeerState
 from federation.store.store import Store
-from federation.workers import Tools, Workers
 
 STALE_AFTER: Final = timedelta(hours=72)
 """A checkpoint older than this means that the peer has stopped, or that somebody holds newer ones back."""
@@ -87,13 +85,7 @@ class _Verdict:
     values: Mapping[str, str | int] = field(default_factory=dict)
 
 
-_FORKED: Final = (
-    "{name} has signed two histories of its log. Nothing more is taken from it, and the proof is kept. "
-    "Ask its coordinator; then decide with `procirc peers confirm`."
-)
 _GOES_ON: Final = "There is more than one run may take; the next one goes on."
-_DOUBTFUL: Final = ("unknown-kind", "invalid-record", UNREADABLE)
-"""Why entries are kept aside that a newer version of this program may understand."""
 STATES: Final[Mapping[type[FederationError], str]] = {
     PeerUnreachable: "unreachable",
     Regressed: "regressed",
@@ -112,7 +104,6 @@ class Syncer:
         *,
         store: Store,
         transport: Transport,
-        workers: Workers,
         harvester: Harvester,
         gossip: Gossip,
         limits: Limits,
@@ -126,7 +117,6 @@ class Syncer:
         self._copier = Copier(store, harvester, clock)
         self._transport = transport
         self._gossip = gossip
-        self._workers = workers
         self._limits = limits
         self._locks = locks
         self._clock = clock
@@ -164,7 +154,13 @@ class Syncer:
             return gone  # a coordinator has decided while this went on
         if current.reason == Forked.slug:
             # Found through a third node while this pull went on: whatever it came to, that stands.
-            verdict = _Verdict("forked", current.reason, current.detail or _FORKED.format(name=peer.name))
+            verdict = _Verdict("forked", current.reason, current.detail or FORKED.format(name=peer.name))
+        elif verdict.state not in ("active", "lagging") and _decided(current) != _decided(before):
+            # A coordinator has confirmed something meanwhile: what was refused before then says nothing of that.
+            await self._store.peers.update(entry.id, next_attempt="")
+            return Pulled(
+                peer.name, current.state, 0, entry.size, detail="Confirmed meanwhile; the next pull looks anew."
+            )
         now = timestamp(self._clock())
         verdict = self._with_quota(peer, verdict, before.on(now[:10]), current.on(now[:10]))
         # One write for all that was learned: a poll that finds nothing new has a price on every node.
@@ -194,7 +190,7 @@ class Syncer:
         now = self._clock()
         if before.reason == Forked.slug:
             # Two signed histories do not become one because the next answer is honest again.
-            return _Verdict("forked", before.reason, before.detail or _FORKED.format(name=peer.name))
+            return _Verdict("forked", before.reason, before.detail or FORKED.format(name=peer.name))
         try:
             async with asyncio.timeout(self._limits.run_seconds):
                 unread, seen, hint = await self._catch_up(peer, entry, before, learned, progress)
@@ -240,7 +236,7 @@ class Syncer:
             found.log.id,
             state="forked",
             reason=Forked.slug,
-            detail=_FORKED.format(name=found.log.name),
+            detail=FORKED.format(name=found.log.name),
             evidence=found.evidence,
             since=timestamp(self._clock()),
         )
@@ -255,7 +251,8 @@ class Syncer:
         values: dict[str, str | int] = {"failures": failures, "next_attempt": due}
         if not isinstance(error, PeerUnreachable):
             values["evidence"] = f"{timestamp(self._clock())} {type(error).__name__}: {error}"
-            values["target"] = ""  # what its owner mends may be shorter than what was refused
+            if not isinstance(error, RootMismatch):  # what was signed then is compared with what is signed next
+                values["target"] = ""  # what its owner mends may be shorter than what was refused
         if isinstance(error, Forked):
             values["evidence"] = error.evidence
         return _Verdict(state, error.slug, str(error), values)
@@ -345,7 +342,7 @@ class Syncer:
             earlier = Told(kept.checkpoint, kept.keys.log)
         if earlier is not None:
             evidence = forks.written(known.did, earlier, Told(seen, keys.log), ())
-            raise Forked(_FORKED.format(name=known.name), evidence=evidence)
+            raise Forked(FORKED.format(name=known.name), evidence=evidence)
 
     def _told(self, text: str, keys: Keys) -> Told:
         origin = text.partition("\n")[0]
@@ -359,32 +356,10 @@ class Syncer:
                 log.info("a peer is not followed any more", peer=each.name)
                 await self._store.peers.leave(each.id, at=timestamp(self._clock()))
 
-    async def reconsider(self) -> dict[str, list[int]]:
-        """Look again at what was kept aside for want of understanding: after an upgrade this node may know better.
 
-        Returns the positions released, by the DID of their log.
-        """
-        tools = self._workers.tools
-        dids = {each.id: each.did for each in await self._store.logs()}
-        released: dict[int, list[int]] = {}
-        for entry in await self._store.inventory.quarantined():
-            if entry.quarantine.startswith(_DOUBTFUL) and _is_understood(entry, tools):
-                released.setdefault(entry.log_id, []).append(entry.position)
-        for log_id, positions in released.items():
-            released[log_id] = await self._store.release(log_id, positions)
-            log.info("released", log=dids[log_id], entries=len(released[log_id]))
-        return {dids[log_id]: positions for log_id, positions in released.items() if positions}
-
-
-def _is_understood(entry: StoredEntry, tools: Tools) -> bool:
-    try:
-        _, reason = understood(entry.signed.body, tools.vocabulary, tools.checks)
-    except FederationError:
-        return False  # it was kept because our reader failed; now it is found to be no record
-    except Exception:
-        log.exception("an entry still crashes the reader", log=entry.log_id, position=entry.position)
-        return False
-    return not reason
+def _decided(state: PeerState) -> tuple[object, ...]:
+    """What coordinators decide on a peer."""
+    return state.recovered, state.erase_until, state.given_up, state.state == "new"
 
 
 def backoff(every: float, failures: int, spread: Callable[[], float] = random.random) -> float:

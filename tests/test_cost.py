@@ -74,8 +74,8 @@ OPERATIONS: dict[str, Operation] = {
     "pulling nothing new": lambda here, there: here.pull(there),
     "pulling one record": pull_one,
     "publishing one record": lambda here, there: publish(here, 1),
-    "looking at what is set aside": lambda here, there: here.node.store.inventory.quarantined(),
-    "judging once more what is set aside": lambda here, there: here.node.syncer.reconsider(),
+    "looking at what is set aside": lambda here, there: here.node.store.inventory.kept_aside(["unknown-kind"]),
+    "judging once more what is set aside": lambda here, there: here.node.reconsider(),
     **{
         path: get(path)
         for path in (

@@ -116,6 +116,6 @@ async def test_a_node_without_the_new_kind_keeps_it_aside_and_shows_it_after_an_
 
     await old.stop()
     new = await start_node("flanders", peers=[denmark.base], vocabulary=with_toys)
-    released = await new.node.syncer.reconsider()
+    released = await new.node.reconsider()
     assert released == {denmark.node.log.did: [1]}
     assert await new.slugs(denmark) == ["car"]

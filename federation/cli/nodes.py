@@ -186,8 +186,13 @@ def resume(
     out.print(escape(reason), soft_wrap=True)
     if not yes:
         typer.confirm("Are the missing entries lost for good, and do your peers know? Go on without them?", abort=True)
-    Guard(settings.data).override()
+    run(_given_up(settings))
     out.print("This node writes to its log again.")
+
+
+async def _given_up(settings: Config) -> None:
+    async with node.open_node(settings) as opened:
+        await opened.recovery.give_up(opened.clock())
 
 
 async def _accepted(settings: Config) -> Path:

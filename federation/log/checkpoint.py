@@ -95,6 +95,12 @@ def cosigned(text: str, name: str, key: Ed25519PublicKey) -> datetime | None:
     return None
 
 
+def size_of(text: str) -> int:
+    """The size that a checkpoint says, which need not be verified; 0 for no checkpoint."""
+    lines = text.split("\n", 2)
+    return int(lines[1]) if len(lines) > 1 and lines[1].isdecimal() and len(lines[1]) < 16 else 0
+
+
 def signed_at(text: str) -> datetime | None:
     """When a log has signed a checkpoint of its own, which it need not verify; None for no checkpoint."""
     name = text.partition("\n")[0]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from federation.log.effects import ERASURE
 from federation.store import schema, statements
 from federation.store.engine import reading, writing
 from federation.store.rows import Log, StoredEntry, entry_of
@@ -35,12 +36,15 @@ class Inventory:
         async with reading(self._engine) as connection:
             return {row[0]: row[1] for row in await connection.execute(query.group_by(entry.log_id))}
 
-    async def quarantined(self) -> list[StoredEntry]:
-        """Every entry that is kept but not shown, in the order of the logs."""
-        query = schema.entry.select().where(schema.ASIDE)
+    async def kept_aside(self, reasons: Iterable[str]) -> dict[int, list[int]]:
+        """The positions of entries that are kept and not shown for some reasons, by the id of their log, in order."""
+        entry, found = schema.entry.c, dict[int, list[int]]()
+        begins = sa.or_(*(entry.quarantine.startswith(each, autoescape=True) for each in reasons))
+        query = sa.select(entry.log_id, entry.position).where(schema.ASIDE, entry.erased_by.is_(None), begins)
         async with reading(self._engine) as connection:
-            rows = await connection.execute(query.order_by(schema.entry.c.log_id, schema.entry.c.position))
-            return [entry_of(row) for row in rows]
+            for log_id, position in await connection.execute(query.order_by(entry.log_id, entry.position)):
+                found.setdefault(log_id, []).append(position)
+        return found
 
     async def newest_aside(self, log_id: int, most: int) -> list[StoredEntry]:
         """The newest entries of a log that are kept but not shown, what was erased aside."""
@@ -50,18 +54,42 @@ class Inventory:
         async with reading(self._engine) as connection:
             return [entry_of(row) for row in await connection.execute(query)]
 
+    async def named(self, log_id: int, kind: str, *, most: int) -> list[str]:
+        """The records of a kind in a log, by IRI, as far as they are visible: of endings what they end."""
+        asked = {"log_id": log_id, "kind": kind, "after": -1}
+        query = statements.OF_KIND.with_only_columns(schema.entry.c.record).limit(most)
+        async with reading(self._engine) as connection:
+            return list((await connection.execute(query, asked)).scalars())
+
+    async def newest_of_kind(self, log_id: int, kind: str, most: int) -> list[StoredEntry]:
+        """The last of the newest visible versions of a kind's records in a log, in its order."""
+        asked = {"log_id": log_id, "kind": kind, "after": -1}
+        query = statements.OF_KIND.order_by(None).order_by(schema.entry.c.position.desc()).limit(most)
+        async with reading(self._engine) as connection:
+            return [entry_of(row) for row in await connection.execute(query, asked)][::-1]
+
     async def put_back(self, log_id: int, entries: Sequence[StoredEntry]) -> int:
-        """Give a log those of some verified entries that it lacks; how many. What is there stays as it is."""
+        """Give a log those of some verified entries that it lacks; how many.
+
+        What was erased or hidden since the others were kept is so again.
+        """
         if not entries:
             return 0
-        entry = schema.entry.c
-        places = (entry.position >= entries[0].position, entry.position <= entries[-1].position)
+        entry, restricted = schema.entry.c, schema.restricted
+        mine = (entry.log_id == log_id, entry.position >= entries[0].position, entry.position <= entries[-1].position)
         async with writing(self._engine) as connection:
-            rows = await connection.execute(sa.select(entry.position).where(entry.log_id == log_id, *places))
-            there = set(rows.scalars())
+            rows = await connection.execute(sa.select(entry.position, entry.quarantine, entry.erased_by).where(*mine))
+            there = {row.position: (row.quarantine, row.erased_by) for row in rows}
             lost = [_row(each, log_id) for each in entries if each.position not in there]
             for some in statements.chunks(lost):
                 await connection.execute(schema.entry.insert(), some)
+            for each in entries:
+                if there.get(each.position, now := (each.quarantine, each.erased_by)) != now:
+                    changed = schema.entry.update().where(entry.log_id == log_id, entry.position == each.position)
+                    await connection.execute(changed.values(**_row(each, log_id)))
+            for each in entries:
+                if each.kind == ERASURE:
+                    await connection.execute(restricted.delete().where(restricted.c.record == each.record))
         return len(lost)
 
     async def set_end(self, log_id: int, copy: Log) -> None:
@@ -77,6 +105,7 @@ class Inventory:
         }
         async with writing(self._engine) as connection:
             await connection.execute(schema.log.update().where(schema.log.c.id == log_id).values(**values))
+            await connection.execute(statements.REVISED)  # the index may stand behind what was put back
 
 
 def _row(each: StoredEntry, log_id: int) -> dict[str, Any]:

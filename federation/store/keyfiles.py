@@ -28,6 +28,8 @@ from federation.log.keys import Keys
 from federation.records.multikey import decode_secret, encode_public, encode_secret
 from federation.store import files
 
+RECOVERED: Final = "recovered"
+"""Beside the keys: the fingerprint of the declaration by which this node went on after it had lost its keys."""
 RECORD: Final = "record.key"
 LOG: Final = "log.key"
 NEXT: Final = "next.key"
@@ -87,6 +89,20 @@ class Keyring:
         write(path, key, self.passphrase)
         return path
 
+    def note_recovery(self, fingerprint: str) -> None:
+        """Remember beside the new keys how their declaration is known, which no earlier key has announced.
+
+        A database put back from before cannot tell it from anybody else's.
+        """
+        files.write(self.folder / RECOVERED, fingerprint)
+
+    def recovery(self) -> str:
+        """The fingerprint of the newest declaration that no earlier key has announced; empty for none."""
+        try:
+            return (self.folder / RECOVERED).read_text("utf-8")
+        except FileNotFoundError:
+            return ""
+
     def create(self) -> str:
         """Make the three keys of a new node; the public half of the next key as Multikey text.
 
@@ -104,7 +120,8 @@ class Keyring:
 
     def read(self, path: Path) -> Ed25519PrivateKey:
         """One key from a file, of this folder or elsewhere. Raises KeyMissing."""
-        text = _text(path)
+        # Elsewhere may be a stick whose files have one mode for all.
+        text = _text(path, guarded=path.parent == self.folder)
         try:
             if not text.startswith("-----BEGIN ENCRYPTED"):
                 return decode_secret(text)
@@ -148,7 +165,7 @@ def _write_new(path: Path, text: str) -> None:
         os.fsync(file.fileno())
 
 
-def _text(path: Path) -> str:
+def _text(path: Path, *, guarded: bool) -> str:
     try:
         text = path.read_text("ascii").strip()
     except FileNotFoundError as error:
@@ -158,6 +175,6 @@ def _text(path: Path) -> str:
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise KeyMissing(f"The key file {path} cannot be read: {error}.") from error
-    if path.stat().st_mode & 0o077:
+    if guarded and path.stat().st_mode & 0o077:
         raise KeyMissing(f"Others on this machine can read the key file {path}.", remedy=f"Run `chmod 600 {path}`.")
     return text

@@ -372,13 +372,6 @@ class Store:
         async with reading(self._engine) as connection:
             return [entry_of(row) for row in await connection.execute(statements.OF_KIND.limit(most), asked)]
 
-    async def named(self, log_id: int, kind: str, *, most: int) -> list[str]:
-        """The records of a kind in a log, by IRI, as far as they are visible: of endings what they end."""
-        asked = {"log_id": log_id, "kind": kind, "after": -1}
-        query = statements.OF_KIND.with_only_columns(schema.entry.c.record).limit(most)
-        async with reading(self._engine) as connection:
-            return list((await connection.execute(query, asked)).scalars())
-
     async def held(self, records: Iterable[str]) -> set[str]:
         """Those of some records of which a version is visible, whoever published it."""
         found: set[str] = set()

@@ -26,6 +26,8 @@ from federation.web.negotiate import choose, is_current
 
 REFRESH: Final = timedelta(hours=12)
 """A checkpoint older than this is signed anew when somebody asks; peers call 72 hours stale."""
+RETIRED: Final = 100
+"""Keys that a DID document remembers, the newest: peers read 64 KiB of one. The log has all of them."""
 ENTRY_FORMS: Final = ("application/ld+json", "application/json", "application/n-quads")
 
 
@@ -76,9 +78,9 @@ async def entry(request: web.Request) -> web.Response:
     text = request.match_info["position"]
     if not text.isascii() or not text.isdecimal() or len(text) > 15 or (text != "0" and text[0] == "0"):
         raise NotFound(f"The log has no position {text[:20]!r}.")
-    position, log_id = int(text), request.app[LOG].id
-    found = await request.app[STORE].entries(log_id, position, position + 1)
-    if not found:
+    position, log = int(text), await request.app[STORE].log(request.app[LOG].id)
+    found = await request.app[STORE].entries(log.id, position, position + 1)
+    if not found or position >= log.verified_size:
         raise NotFound(f"The log has no position {position} yet.")
     if found[0].erased_by is not None:
         raise Gone(
@@ -106,7 +108,7 @@ async def mirrored_did_document(request: web.Request) -> web.Response:
 
 
 async def _document(request: web.Request, log: Log) -> web.Response:
-    events = await request.app[STORE].of_kind(log.id, KIND)
+    events = await request.app[STORE].inventory.newest_of_kind(log.id, KIND, RETIRED + 1)
     text = await asyncio.to_thread(_did_document, log.did, events)  # of a peer's changes of keys there may be many
     headers = {"Access-Control-Allow-Origin": "*", "Cache-Control": "public, max-age=300"}
     return web.Response(text=text, content_type="application/did+json", headers=headers)

@@ -17,8 +17,12 @@ from federation.web.keys import CLOCK, CONFIG, STORE
 
 SILENT: Final = timedelta(hours=72)
 """How long a peer may be away, or send what does not verify, before readers are told."""
+_NOTHING_NEW: Final = (
+    "The node of {region} has confirmed nothing new since {day}. Its newest records may be missing here."
+)
 TEXTS: Final = {
-    "stale": "The node of {region} has confirmed nothing new since {day}. Its newest records may be missing here.",
+    "stale": _NOTHING_NEW,
+    "lagging": _NOTHING_NEW,
     "unreachable": "The node of {region} has not been reachable since {day}. Its newest records may be missing here.",
     "blocked": "What the node of {region} sends has been in doubt since {day}, and is not taken over. "
     "Its newest records may be missing here.",
@@ -31,7 +35,8 @@ TEXTS: Final = {
     "What was checked earlier is shown; nothing newer is taken over.",
 }
 """The sentence for each state of which readers are told."""
-_PATIENT: Final = frozenset({"unreachable", "blocked"})
+_PATIENT: Final = frozenset({"unreachable", "blocked", "lagging"})
+"""States that pass by themselves: readers are told once the last success is long ago, whatever has come since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +77,17 @@ def documents(notices: Sequence[Notice]) -> list[dict[str, str]]:
 
 def _is_told(request: web.Request, state: PeerState) -> bool:
     if state.state in _PATIENT:
-        return state.since < timestamp(request.app[CLOCK]() - SILENT)
+        return _since(state) < timestamp(request.app[CLOCK]() - SILENT)
     return state.state in TEXTS and bool(state.since)
+
+
+def _since(state: PeerState) -> str:
+    """Since when a region's records may be out of date: a peer that fails now so and now so has failed all the time."""
+    return (state.last_success or state.since) if state.state in _PATIENT else state.since
 
 
 def _said(request: web.Request, log: Log, state: PeerState) -> Notice:
     language = pages.language_of(request)
     region = language.pick(request.app[CONFIG].region(log.name))
-    text = language.text(TEXTS[state.state]).format(region=region, day=language.day(state.since))
-    return Notice(log.name, state.state, state.since, text)
+    text = language.text(TEXTS[state.state]).format(region=region, day=language.day(_since(state)))
+    return Notice(log.name, state.state, _since(state), text)

@@ -364,7 +364,7 @@ async def test_a30_an_erasure_on_which_a_reader_failed_is_carried_out_once_it_is
         assert (await denmark.pull(flanders)).state == "active"
     log = await denmark.log_of(flanders)
     assert await denmark.slugs(flanders) == ["mill"]
-    assert await denmark.node.syncer.reconsider() == {log.did: [2]}
+    assert await denmark.node.reconsider() == {log.did: [2]}
     await denmark.node.catch_up()
     assert (await denmark.node.store.entries(log.id, 1, 2))[0].signed.body == ""
     assert await denmark.node.store.erasures(log.id) == {1: 2}

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from federation import following, gossip, proving
 from federation.errors import NotVerified, ReadOnly, StorageFailed
+from federation.limits import Limits
 from federation.log import checkpoint as checkpoints
 from federation.log import did, forks
 from federation.log.forks import Told
@@ -251,7 +252,7 @@ async def remembered_otherwise(node) -> Log:
     """Have a node remember another history of the same size, as it signed it before its database was put back."""
     log = await node.node.store.log(node.node.log.id)
     key, origin = node.node.keyring.private(log.keys).log, checkpoints.origin_of(node.config.host)
-    node.node.guard.keep(checkpoints.sign(origin, log.size, b"\1" * 32, key, now=node.clock()), log.size)
+    node.node.guard.keep(checkpoints.sign(origin, log.size, b"\1" * 32, key, now=node.clock()))
     return log
 
 
@@ -517,3 +518,41 @@ async def test_a4_a_proof_that_cannot_be_kept_is_looked_at_again(start_node, voc
         assert node.node.guard.forked()
         with pytest.raises(ReadOnly):
             await node.publish(pilot("goes-on"))
+
+
+async def test_a19_a_history_that_was_signed_and_never_shown_is_not_forgotten(start_node, peer):
+    """One checkpoint is headed for, the entries are of another history, and so is the checkpoint that follows."""
+    node = await start_node("flanders", peers=[peer.base], limits=Limits(run_pages=1))
+    peer.publish(*(f"mill-{number}" for number in range(250)))
+    assert (await node.pull(peer, name="peer0")).state == "lagging"
+    peer.entries = peer.entries[:150]
+    peer.publish(*(f"other-{number}" for number in range(250)))
+    for _ in range(12):
+        pulled = await node.pull(peer, name="peer0")
+        if pulled.reason == "forked":
+            break
+    log = await node.log_of(peer)
+    evidence = (await node.node.store.peers.states())[log.id].evidence
+    assert forks.checked(json.loads(evidence)).log == peer.did
+    assert (await node.pull(peer, name="peer0")).reason == "forked"
+    await assert_sound(node)
+
+
+async def test_a19_a_history_that_the_entries_belied_once_is_not_forgotten_either(start_node, peer):
+    node = await start_node("flanders", peers=[peer.base])
+    peer.publish("mill", "lock")
+    first = list(peer.entries)
+    peer.entries = first[:1]
+    peer.publish("other", "lock")
+    told = peer.checkpoint
+    peer.entries = first
+    peer.answering("/log/checkpoint", lambda request: _text(told))
+    assert (await node.pull(peer, name="peer0")).reason == "root-mismatch"
+    peer.honest()
+    peer.publish("weir")
+    assert (await node.pull(peer, name="peer0")).reason == "forked"
+    await assert_sound(node)
+
+
+async def _text(told: str) -> web.Response:
+    return web.Response(text=told)

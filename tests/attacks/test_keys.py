@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
+import aiohttp
 import pytest
+from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from federation import custody
+from federation import custody, following
 from federation import node as nodes
 from federation.errors import Conflict
 from federation.log import did
@@ -210,3 +213,43 @@ async def test_a26_pages_with_many_changes_of_keys_are_fetched_once(node, peer):
     pages = [each for each in peer.requests if each.count("/") == 3]
     assert len(pages) == len(set(pages)) > 4
     await assert_sound(node)
+
+
+async def test_a27_what_a_coordinator_confirms_during_a_pull_stands(start_node, peer, clock):
+    node = await start_node("flanders", peers=[peer.base])
+    follow = node.config.peers[0]
+    peer.publish("mill")
+    await node.node.pull(follow)
+    fingerprint = peer.recover()
+    peer.publish("later")
+    assert (await node.node.syncer.pull(follow)).reason == "key-mismatch"
+    inside, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(request: web.Request) -> web.Response:
+        inside.set()
+        await go_on.wait()
+        return web.Response(text=peer.checkpoint)
+
+    peer.answering("/log/checkpoint", slow)
+    clock.forward(hours=25)
+    pulling = asyncio.create_task(node.node.syncer.pull(follow))
+    await inside.wait()
+    await following.confirm(node.node, "peer0", fingerprint)
+    go_on.set()
+    await pulling
+    peer.honest()
+    await node.node.pull(follow)  # as the scheduler does: only when it is due
+    log = await node.log_of(peer)
+    assert (await node.node.store.peers.states())[log.id].state == "active"
+
+
+async def test_a26_a_mirror_remembers_no_more_retired_keys_than_others_read(start_node, peer):
+    for _ in range(130):
+        peer.rotate()
+    node = await start_node("flanders", peers=[peer.base])
+    assert (await node.pull(peer)).state == "active"
+    path = f"{node.base}/mirror/{peer.base.removeprefix('http://')}/.well-known/did.json"
+    async with aiohttp.ClientSession() as session, session.get(path) as answer:
+        body = await answer.read()
+    assert len(body) < did.MAX_SIZE
+    assert did.keys_in(json.loads(body), peer.did) == (await node.log_of(peer)).keys

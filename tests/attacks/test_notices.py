@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import aiohttp
 import pytest
+from aiohttp import web
 
+from federation.limits import Limits
 from federation.log.times import timestamp
 from tests.conftest import pilot
 
@@ -94,3 +98,39 @@ async def test_a18_only_regions_with_results_are_told_of(node, peer):
 async def test_a18_the_sentence_is_in_the_language_of_the_reader(node, peer):
     await put(node, peer, "stale")
     assert "heeft sinds 22 november 2026 niets nieuws bevestigd" in await asked(node, "/search", lang="nl")
+
+
+async def gone(request: web.Request) -> web.Response:
+    request.transport.close()
+    return web.Response()
+
+
+async def nonsense(request: web.Request) -> web.Response:
+    return web.Response(text="nonsense")
+
+
+async def stuck(request: web.Request) -> web.Response:
+    await asyncio.sleep(1)
+    return web.Response(text="late")
+
+
+async def test_a18_a_peer_that_fails_now_so_and_now_so_has_failed_all_the_time(node, peer, clock):
+    for day in range(4):
+        clock.forward(hours=25)
+        peer.answering("/", nonsense if day % 2 else gone)
+        await node.pull(peer, name="peer0")
+    (notice,) = await notices(node)
+    assert (notice["state"], notice["since"]) == ("blocked", "2026-11-22T09:00:00Z")
+
+
+async def test_a18_a_peer_that_lets_no_run_end_is_told_of_as_well(start_node, peer, clock):
+    node = await start_node("flanders", peers=[peer.base], limits=Limits(run_seconds=0.3))
+    peer.publish("mill")
+    await node.pull(peer, name="peer0")
+    peer.answering("/log/checkpoint", stuck)
+    for hours in (25, 50):
+        clock.forward(hours=hours)
+        assert (await node.pull(peer, name="peer0")).state == "lagging"
+    (notice,) = await notices(node)
+    assert notice["state"] == "lagging"
+    assert "has confirmed nothing new since 22 November 2026" in notice["text"]

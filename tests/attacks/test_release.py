@@ -49,7 +49,7 @@ async def upgraded(start_node, peer, newer):
     assert (await old.pull(peer)).state == "active"
     await old.stop()
     new = await start_node("flanders", peers=[peer.base], vocabulary=newer)
-    return new, await new.node.syncer.reconsider()
+    return new, await new.node.reconsider()
 
 
 async def test_a2_what_a_stolen_key_signed_is_not_shown_by_an_upgrade(start_node, peer, newer):
@@ -85,7 +85,7 @@ async def test_a30_an_erasure_kept_aside_that_names_another_record_stops_no_star
     assert released == {peer.did: [4]}
     assert {"good", "other", "fine"} <= set(await node.slugs(peer))
     assert (await node.node.store.entries((await node.log_of(peer)).id, 3, 4))[0].quarantine.startswith("bad-erasure")
-    assert await node.node.syncer.reconsider() == {}
+    assert await node.node.reconsider() == {}
 
 
 async def test_a29_an_erasure_kept_aside_is_carried_out_by_an_upgrade(start_node, peer, newer):
@@ -120,6 +120,6 @@ async def test_a26_a_change_of_keys_kept_aside_stops_no_start(start_node, peer, 
         await old.pull(peer)
         await old.stop()
     new = await start_node("flanders", peers=[peer.base])
-    assert await new.node.syncer.reconsider() == {peer.did: [2]}
+    assert await new.node.reconsider() == {peer.did: [2]}
     assert (await new.pull(peer)).state == "active"
     await assert_sound(new)

@@ -22,9 +22,11 @@ from federation.log import trust
 from federation.log.trust import Standing
 from federation.peers.content import Content
 from federation.records import jsonld
+from federation.records.canonical import PC
 from federation.records.shapes import Checks
 from federation.records.vocabulary import default_folder, load_vocabulary
 from federation.search import Request
+from federation.store.store import Store
 from federation.tasks import judge_page
 from federation.web.health import BEHIND
 from federation.web.keys import READY
@@ -126,11 +128,27 @@ async def test_a32_what_was_kept_aside_appears_after_an_upgrade_word_for_word(st
     context = jsonld.context_document(load_vocabulary(folder))
     (folder / "context" / "v1.jsonld").write_text(jsonld.dumps(context), "utf-8")
     new = await start_node("flanders", peers=[peer.base], vocabulary=folder)
-    assert await new.node.syncer.reconsider() == {peer.did: [1]}
+    assert await new.node.reconsider() == {peer.did: [1]}
     assert await new.slugs(peer) == ["dike"]
     kept = (await new.node.store.entries((await new.log_of(peer)).id, 1, 2))[0]
     assert kept.signed == peer.entries[1].signed
     await assert_sound(new)
+
+
+async def test_a32_much_that_is_kept_aside_is_looked_at_piece_by_piece(node, peer, monkeypatch):
+    odd = peer.body_of(pilot("dike-000")).replace(f"<{PC}Pilot>", "<https://example.org/Thing>")
+    for number in range(250):
+        peer.append(_sorted(odd.replace("dike-000", f"dike-{number:03d}")))
+    assert (await node.pull(peer)).state == "active"
+    real, pieces = Store.at, []
+
+    async def at(self, log_id, positions):
+        pieces.append(len(positions))
+        return await real(self, log_id, positions)
+
+    monkeypatch.setattr(Store, "at", at)
+    assert await node.node.reconsider() == {}
+    assert pieces == [100, 100, 50]
 
 
 def _crash_of(where: str, monkeypatch) -> None:
@@ -158,7 +176,7 @@ async def test_a32_a_record_that_crashes_our_reader_is_kept_aside_and_the_log_go
         assert [(each["position"], each["reason"]) for each in report["kept_aside"]] == [
             (2, "unreadable: ZeroDivisionError")
         ]
-        assert await node.node.syncer.reconsider() == {}
+        assert await node.node.reconsider() == {}
     said = [each for each in logged if each["event"] == "an entry crashed the reader and is kept aside"]
     assert [(each["peer"], each["position"]) for each in said] == [("peer", 2)]
     assert said[0]["exception"].startswith("Traceback")
@@ -167,7 +185,7 @@ async def test_a32_a_record_that_crashes_our_reader_is_kept_aside_and_the_log_go
     assert kept.signed == peer.entries[2].signed
     assert (kept.record, kept.kind, kept.version) == (peer.entries[2].record, "pilot", 1)
     # The upgrade: our reader copes with it.
-    assert await node.node.syncer.reconsider() == {peer.did: [2]}
+    assert await node.node.reconsider() == {peer.did: [2]}
     assert await node.slugs(peer) == ["lock", "mill", "dike"]
     await assert_sound(node)
 
