@@ -3,7 +3,7 @@
 The tables are looked at as SQLite keeps them; every entry's leaf is computed from its signed text, and
 the leaves are added up to the tree the log stored and its owner signed. An entry that was erased has
 only its leaf left, which counts. What is not judged again is what was decided when an entry came in:
-its shape, its version, whether it is kept aside.
+its shape, whether its version rises, whether it is kept aside.
 """
 
 from __future__ import annotations
@@ -31,12 +31,14 @@ from federation.errors import (
 from federation.log import checkpoint as checkpoints
 from federation.log import did as dids
 from federation.log.checkpoint import Checkpoint
-from federation.log.effects import ERASURE, effect_of
+from federation.log.effects import CLASSES, ERASURE, effect_of
 from federation.log.keys import KIND as KEY_EVENT
 from federation.log.keys import Declaration, Keys, check_successor, declared, fingerprint
 from federation.log.merkle import HASH_SIZE, Frontier
+from federation.records.canonical import TYPE
 from federation.records.multikey import decode_public
 from federation.records.proof import verify
+from federation.records.record import VERSION, address_of
 from federation.store import schema
 from federation.store.engine import url_of
 from federation.store.keyfiles import Keyring
@@ -232,8 +234,23 @@ def _verified(entry: StoredEntry, log: Log, walked: _Walked) -> _Walked:
         raise BadProof(f"It is signed with {method[-60:]!r}, which is not the key in force.")
     if verify(entry.signed, signers.declared.keys.record_key(), node=log.did).leaf != entry.leaf:
         raise BadProof("Its leaf hash is of another text.")
+    if (entry.record, entry.kind, str(entry.version)) != _said(entry):
+        raise BadProof("It is noted as another record, kind or version than it says.")
     effect = effect_of(entry.position, entry.record, entry.kind, body) if entry.kind == ERASURE else None
     return after._replace(ordered=after.ordered.union(effect.erases)) if effect else after
+
+
+def _said(entry: StoredEntry) -> tuple[str, str, str]:
+    """The record, kind and version that the text of an entry says; empty where it says none."""
+    lines = entry.signed.body.split("\n")
+    iri = lines[0].partition(">")[0].removeprefix("<").partition("#")[0]
+    address, found = address_of(iri), []
+    for path in (TYPE, VERSION):
+        start = f"<{iri}> <{path}> "
+        found.append([line[len(start) :] for line in lines if line.startswith(start)])
+    version = found[1][0].split('"')[1] if len(found[1]) == 1 and '"' in found[1][0] else ""
+    ending = next((kind for kind, iri in CLASSES.items() if found[0] == [f"<{iri}> ."]), "")
+    return iri, ending or (address.kind if address is not None else ""), version
 
 
 def _with_event(entry: StoredEntry, walked: _Walked) -> _Walked:

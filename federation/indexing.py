@@ -48,6 +48,11 @@ def _behind(logs: Sequence[Log], positions: Mapping[str, int]) -> dict[str, Log]
     return {each.did: each for each in logs if positions.get(each.did, 0) < each.verified_size}
 
 
+def _ahead(logs: Sequence[Log], positions: Mapping[str, int]) -> bool:
+    """Whether more of a log is indexed than is visible."""
+    return any(positions.get(each.did, 0) > each.verified_size for each in logs)
+
+
 def _revision(logs: Sequence[Log]) -> int:
     return max((each.revision for each in logs if each.own), default=0)
 
@@ -100,8 +105,9 @@ class Follower:
     async def _catch_up(self, progress: Any) -> int:
         logs, positions, done = await self._store.logs(), dict(self._index.positions), 0
         try:
-            if positions and self._index.revision != _revision(logs):
-                # A log was forgotten, an entry released or a peer renamed, perhaps by another process.
+            if positions and (self._index.revision != _revision(logs) or _ahead(logs, positions)):
+                # A log was forgotten, an entry released or a peer renamed, perhaps by another process; or the database
+                # was put back, and what the index has beyond it is nowhere any more.
                 done, self._terms_changed = await self._make_anew(logs, progress), True
             elif _behind(logs, positions):
                 done = await self._index_logs(logs, positions, progress)
@@ -184,7 +190,7 @@ class Follower:
             logs = await self._store.logs()
             counts = [await self._store.counts(each.id) for each in logs]
             sizes = {each.did: each.verified_size for each in await self._store.logs()}
-            if any(self._index.positions.get(did, 0) != size for did, size in sizes.items()):
+            if any(self._index.positions.get(did, 0) < size for did, size in sizes.items()):
                 return False
             known = [kind.name for kind in self._index.concepts.vocabulary.searched]
             records = sum(each.get(name, 0) for each in counts for name in known)

@@ -199,7 +199,7 @@ async def open_node(
         index = await asyncio.to_thread(
             TextIndex, config.data / "index", workers.tools.concepts, memory=config.limits.index_bytes
         )
-        stack.callback(index.close)
+        stack.callback(index.end)
         node = _assembled(config, clock, store, own, workers, transport, index, ring, origins)
         await node.peers()
         yield node

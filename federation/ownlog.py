@@ -33,7 +33,7 @@ from federation.log import checkpoint as checkpoints
 from federation.log import forks
 from federation.log import keys as key_events
 from federation.log.checkpoint import head_of
-from federation.log.effects import ERASURE, WITHDRAWAL
+from federation.log.effects import CLASSES, ERASURE, WITHDRAWAL
 from federation.log.forks import Told
 from federation.log.keys import Declaration, Keys
 from federation.log.times import Clock, signing_time, timestamp
@@ -56,7 +56,6 @@ _WRONG: Final = 60
 """Seconds after which a clock that was wrong is looked at again."""
 ENOUGH: Final = 3
 """Peers whose clocks together tell that ours is wrong."""
-_CLASSES: Final = {WITHDRAWAL: PC + "Withdrawal", ERASURE: PC + "Erasure"}
 
 
 def signed_more(held: int, signed: int) -> str:
@@ -277,7 +276,7 @@ class OwnLog:
             raise AlreadyExists(f"{record} has been ended already, by entry {known.position}.")
         now = timestamp(self._clock())
         issued = first_issued(known.signed.body, record) or now
-        triples = [(record, TYPE, _CLASSES[kind]), *managed(record, self._naming.did, version, issued, now)]
+        triples = [(record, TYPE, CLASSES[kind]), *managed(record, self._naming.did, version, issued, now)]
         triples += [(record, PC + "reason", Literal(clean(text), "", tag)) for tag, text in reason.items()]
         if kind == ERASURE:
             triples += [

@@ -549,6 +549,9 @@ ALTERATIONS: dict[str, tuple[str, ...]] = {
     "a-short-leaf": ("UPDATE entry SET leaf = x'00' WHERE position = 2",),
     "a-time": ("UPDATE entry SET published = '2020-01-01T00:00:00Z' WHERE position = 2",),
     "a-key": ("UPDATE entry SET method = replace(method, 'z6Mk', 'z6Mj') WHERE position = 2",),
+    "another-record": ("UPDATE entry SET record = replace(record, '/pilot/', '/pilot/made-up-') WHERE position = 2",),
+    "another-kind": ("UPDATE entry SET kind = 'lesson' WHERE position = 2",),
+    "another-version": ("UPDATE entry SET version = 7 WHERE position = 2",),
     "two-swapped": (
         "UPDATE entry SET position = 9 WHERE position = 1",
         "UPDATE entry SET position = 1 WHERE position = 2",

@@ -7,13 +7,17 @@ module's layout makes a new index from the logs.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
+import secrets
 import shutil
 import threading
+import time
+import weakref
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -34,6 +38,8 @@ log = structlog.get_logger(__name__)
 LAYOUT: Final = 16
 """Rises when documents are built differently."""
 _WORDS: Final = "words.txt"
+_TRIES: Final = 20
+"""Looks at an index that has to be made anew and that somebody uses, in two seconds."""
 
 
 def _schema(vocabulary: Vocabulary) -> tantivy.Schema:
@@ -82,9 +88,13 @@ class TextIndex:
         self._folder = folder
         self._memory = memory
         self.schema = _schema(concepts.vocabulary)
+        with _stored():
+            folder.mkdir(parents=True, exist_ok=True)
+            self._use = os.open(folder / "use.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        self._let_go = weakref.finalize(self, os.close, self._use)
+        self._index, self.positions = self._open()
         self.revision = self._saved_revision()
         """That of the logs which it was made from: at another one they show something else before its positions."""
-        self._index, self.positions = self._open()
         self.soiled = bool((self._saved() or {}).get("soiled"))
         """Whether files may still hold text that was erased."""
         self.words = self._coming = Alike(self._read_words())
@@ -99,6 +109,29 @@ class TextIndex:
     # Opening
 
     def _open(self) -> tuple[tantivy.Index, dict[str, int]]:
+        """Open what is there. What is damaged, or of another version or vocabulary, is made anew once nobody uses it.
+
+        Raises Unavailable where somebody does.
+        """
+        for _ in range(_TRIES):
+            fcntl.flock(self._use, fcntl.LOCK_SH)
+            found = self._opened()
+            if found is not None:
+                return found
+            # Two that begin at once both hold it, and neither gets it alone: let go, and look again.
+            with suppress(BlockingIOError):
+                fcntl.flock(self._use, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                found = self._opened() or self._made_anew()
+                fcntl.flock(self._use, fcntl.LOCK_SH)
+                return found
+            fcntl.flock(self._use, fcntl.LOCK_UN)
+            time.sleep(0.05 + secrets.randbelow(100) / 1000)
+        raise Unavailable(
+            "Another process uses the text index, which was made by another version of this program or vocabulary.",
+            remedy="Stop or restart the node first.",
+        )
+
+    def _opened(self) -> tuple[tantivy.Index, dict[str, int]] | None:
         schema, state = self.schema, self._state()
         folder = self._folder / "tantivy"
         if state is not None and folder.is_dir():
@@ -109,13 +142,17 @@ class TextIndex:
                     raise _failed(error) from error
                 # The logs are the truth: a damaged index is not worth mending.
                 log.warning("index made anew", reason=str(error))
+        return None
+
+    def _made_anew(self) -> tuple[tantivy.Index, dict[str, int]]:
+        folder = self._folder / "tantivy"
         with _stored():
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True, exist_ok=True)
             (self._folder / _WORDS).unlink(missing_ok=True)
-            self.soiled = False
+            self.soiled, self.revision = False, self._saved_revision()
             self._write_state({})
-            return tantivy.Index(schema, path=str(folder)), {}
+            return tantivy.Index(self.schema, path=str(folder)), {}
 
     def _state(self) -> dict[str, int] | None:
         """How far the logs are indexed; None where that is not known for this layout."""
@@ -255,6 +292,11 @@ class TextIndex:
                     writer.wait_merging_threads()
                 except ValueError as error:
                     log.warning("index writer ended early", reason=str(error))
+
+    def end(self) -> None:
+        """Let go of the index as a whole."""
+        self.close()
+        self._let_go()
 
     # Reading
 

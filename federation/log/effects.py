@@ -10,7 +10,8 @@ from federation.records.canonical import PC, Literal, read
 
 WITHDRAWAL: Final = "withdrawal"
 ERASURE: Final = "erasure"
-ENDINGS: Final = frozenset({WITHDRAWAL, ERASURE})
+CLASSES: Final = {WITHDRAWAL: PC + "Withdrawal", ERASURE: PC + "Erasure"}
+ENDINGS: Final = frozenset(CLASSES)
 """Kinds of the entries that end the record at whose address they stand."""
 
 

@@ -17,7 +17,7 @@ from federation.feed import SECTION, Feed, Format, Generations, Place, Rendered,
 from federation.log import did
 from federation.store.rows import Log
 from federation.web.keys import CONFIG, FEED, LOG, MIRRORS, STORE
-from federation.web.negotiate import choose, is_current
+from federation.web.negotiate import accepted, choose, is_current, takes_gzip
 
 OFFERED: Final = tuple(form.value for form in Format)
 FOR_GOOD: Final = "public, max-age=31536000, immutable"
@@ -25,7 +25,7 @@ _NUMBER: Final = re.compile(r"(0|[1-9][0-9]{0,8})(?:-([1-9][0-9]{0,8}))?")
 
 
 def _form(request: web.Request) -> Format:
-    return Format(choose(request.headers.get("Accept", ""), OFFERED))
+    return Format(choose(accepted(request), OFFERED))
 
 
 async def mirrored(request: web.Request) -> Log:
@@ -99,7 +99,7 @@ def _moved(request: web.Request, number: int, generation: int, current: int) -> 
 
 async def send(request: web.Request, rendered: Rendered, form: Format) -> web.Response:
     """A page, or 304 where the client has it."""
-    zipped = "gzip" in request.headers.get("Accept-Encoding", "")
+    zipped = takes_gzip(request)
     etag = f'"{rendered.etag}-{form.name.lower()}{"-gzip" if zipped else ""}"'
     headers = {
         "ETag": etag,

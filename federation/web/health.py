@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
+import structlog
 from aiohttp import web
 
 from federation.config import PeerConfig
@@ -15,6 +16,7 @@ BEHIND: Final = 1_000
 """Entries that the index may be behind the logs before its answers are called incomplete."""
 OVERDUE: Final = timedelta(hours=1)
 """How long after its time a pull may be missing: whatever a peer does, a running node has tried by then."""
+logger = structlog.get_logger(__name__)
 _USUAL: Final[int] = PeerConfig.model_fields["every"].default
 
 
@@ -35,15 +37,16 @@ async def ready(request: web.Request) -> web.Response:
         waiting.append("the node's own log is empty")
     elif missing := await app[OWN].missing(log.keys):
         # Changed by a process on another machine, perhaps: this one can sign nothing.
-        waiting.append(missing)
+        waiting.append("the keys in force are not here, or cannot be read")
+        logger.warning("not ready", detail=missing)
     if forked := app[GUARD].forked():
         # Nothing but a person ends this; a node that only waits for its peers serves as ever.
         waiting.append(forked)
     behind = await app[FOLLOWER].behind()
     if behind > BEHIND:
         waiting.append(f"the index is {behind:,} entries behind the logs")
-    if trouble := app[FOLLOWER].trouble:
-        waiting.append(trouble)
+    if app[FOLLOWER].trouble:
+        waiting.append("the text index cannot be written")  # the log says why
     waiting += await _overdue(app)
     status = 503 if waiting else 200
     return web.json_response({"status": "waiting" if waiting else "ready", "for": waiting}, status=status)

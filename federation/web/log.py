@@ -22,7 +22,7 @@ from federation.records import jsonld
 from federation.store.rows import Log, StoredEntry
 from federation.web.feed import mirrored
 from federation.web.keys import CLOCK, CONFIG, FEED, LOG, OWN, STORE, WORKERS
-from federation.web.negotiate import choose, is_current
+from federation.web.negotiate import accepted, choose, is_current
 
 REFRESH: Final = timedelta(hours=12)
 """A checkpoint older than this is signed anew when somebody asks; peers call 72 hours stale."""
@@ -74,7 +74,7 @@ def _note(request: web.Request, text: str) -> web.Response:
 
 async def entry(request: web.Request) -> web.Response:
     """One entry: signed JSON-LD, or N-Quads as on a feed page. It never changes, but it can be erased."""
-    form = choose(request.headers.get("Accept", ""), ENTRY_FORMS)
+    form = choose(accepted(request), ENTRY_FORMS)
     text = request.match_info["position"]
     if not text.isascii() or not text.isdecimal() or len(text) > 15 or (text != "0" and text[0] == "0"):
         raise NotFound(f"The log has no position {text[:20]!r}.")

@@ -5,9 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
+from aiohttp import web
+
 from federation.errors import NotAcceptable
 
 _LONGEST = 1000
+
+
+def accepted(request: web.Request) -> str:
+    """What a client accepts: all lines of the header together (RFC 9110 section 5.3)."""
+    return ", ".join(request.headers.getall("Accept", ()))
+
+
+def takes_gzip(request: web.Request) -> bool:
+    """Whether a client takes gzip (RFC 9110 section 12.5.3)."""
+    header = ", ".join(request.headers.getall("Accept-Encoding", ()))
+    found = dict(_range(part) for part in header[:_LONGEST].split(","))
+    return found.get("gzip", found.get("*", 0.0)) > 0
 
 
 @lru_cache(512)

@@ -10,14 +10,25 @@ from typing import Final
 import structlog
 from aiohttp import web
 
-from federation.errors import FederationError, InvalidRequest, NotFound, TooLarge, Unavailable
+from federation.errors import (
+    FederationError,
+    InvalidRequest,
+    KeyMissing,
+    Misconfigured,
+    NotFound,
+    StorageFailed,
+    TooLarge,
+    Unavailable,
+)
 from federation.web import pages
-from federation.web.negotiate import choose
+from federation.web.negotiate import accepted, choose
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 PROBLEM: Final = "application/problem+json"
 _SHOWN: Final = 80
 """Characters of an address that an error repeats."""
+_OURS: Final = "This could not be done. The people who run this node can see why."
+_LATER: Final = "Try again later; if it stays so, tell them."
 log = structlog.get_logger(__name__)
 
 _HEADERS: Final = {
@@ -37,6 +48,8 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         # What says when to try again is refused on purpose, many times over: whoever refuses it logs it once.
         if error.status >= 500 and error.retry_after is None:
             log.error("failed", path=request.path, error=error.slug, detail=str(error))
+        if isinstance(error, StorageFailed | KeyMissing | Misconfigured):
+            error = type(error)(_OURS, remedy=_LATER)  # it names files of this machine, which are for the people of this node
         response = await answer(error, request)
     except web.HTTPException as error:
         if error.status < 400:
@@ -49,7 +62,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     except Exception:
         log.exception("defect", path=request.path)
         response = await answer(
-            Unavailable("This page could not be made. The people who run this node can see why."),
+            Unavailable(_OURS),
             request,
             status=500,
         )
@@ -75,7 +88,7 @@ async def answer(error: FederationError, request: web.Request, *, status: int = 
     wants_page = False
     if not request.path.startswith("/api/"):
         try:
-            wanted = choose(request.headers.get("Accept", ""), (PROBLEM, "application/json", "text/html"))
+            wanted = choose(accepted(request), (PROBLEM, "application/json", "text/html"))
             wants_page = wanted == "text/html"
         except FederationError:
             wants_page = False

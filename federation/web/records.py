@@ -21,7 +21,7 @@ from federation.store.store import Store
 from federation.web import accounts, notices, pages, standing
 from federation.web.keys import CLOCK, CONFIG, LOG, SEARCH, STORE, WORKERS
 from federation.web.locale import Language
-from federation.web.negotiate import choose, is_current
+from federation.web.negotiate import accepted, choose, is_current
 from federation.web.search import url_of
 
 HTML: Final = "text/html"
@@ -94,7 +94,7 @@ async def of_peer(request: web.Request) -> web.Response:
 
 async def _record(request: web.Request, log: Log) -> web.Response:
     slug, wanted = _suffix(request.match_info["slug"])
-    form = wanted or choose(request.headers.get("Accept", ""), OFFERED)
+    form = wanted or choose(accepted(request), OFFERED)
     iri = f"{log.base}/records/{request.match_info['kind']}/{slug}"
     entry = await request.app[STORE].current(iri, log.id)
     if entry is None:

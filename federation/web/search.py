@@ -99,7 +99,7 @@ async def complete(request: web.Request) -> web.Response:
     """``/api/complete?q=&lang=``: what the beginning of a query may become."""
     language = pages.language_of(request).tag
     found = await request.app[SEARCH].complete(request.query.get("q", ""), language)
-    headers = {"Access-Control-Allow-Origin": "*", "Cache-Control": "public, max-age=60"}
+    headers = {"Access-Control-Allow-Origin": "*", "Cache-Control": "public, max-age=60", "Vary": "Accept-Language"}
     return web.json_response({"items": [{"text": each.text, "kind": each.kind} for each in found]}, headers=headers)
 
 

@@ -53,9 +53,8 @@ class Sessions:
         """A session for a name and password. Raises NotAllowed, and TooMany after many failures."""
         # Behind a proxy all have one address, so a name is counted with it: nobody locks out the others.
         key = hashlib.sha256(f"{address} {name.casefold()}".encode("utf-8", "surrogatepass")).digest()
-        failed = self._failed.pop(key, deque())
-        while failed and failed[0] < now - WITHIN:
-            failed.popleft()
+        # What failed at a time that has not come yet failed while the clock was wrong.
+        failed = deque(each for each in self._failed.pop(key, ()) if now - WITHIN <= each <= now)
         self._failed[key] = failed
         if len(self._failed) > _REMEMBERED:
             del self._failed[next(iter(self._failed))]  # the one not heard of for the longest time

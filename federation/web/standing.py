@@ -23,7 +23,7 @@ from federation.store.store import Store
 from federation.web.locale import Language
 
 MOST: Final = 500
-"""Records that refer to one, as far as they are looked at."""
+"""Records that refer to one, or that others need, as far as they are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +59,17 @@ def _assembled(held: Mapping[str, StoredEntry], vocabulary: Vocabulary) -> dict[
 async def standings(
     store: Store, found: Mapping[str, Record], vocabulary: Vocabulary, today: date
 ) -> dict[str, Standing]:
-    """How things stand with some records, by IRI; those of which nothing follows are left out."""
-    asked = {iri: record for iri, record in found.items() if record.kind in derived.DERIVED}
-    linked = await records(store, (iri for record in asked.values() for iri in derived.needs(record)), vocabulary)
+    """How things stand with some records, by IRI; those of which nothing follows are left out.
+
+    So are those that would need more than MOST others to be read.
+    """
+    asked, needed = dict[str, Record](), set[str]()
+    for iri, record in found.items():
+        # One commitment can name hundreds of records, anybody's: whoever lists many must not have all of them read.
+        if record.kind in derived.DERIVED and len(needed | set(derived.needs(record))) <= MOST:
+            asked[iri] = record
+            needed.update(derived.needs(record))
+    linked = await records(store, sorted(needed), vocabulary)
     every = {iri: derived.standing(record, linked, today) for iri, record in asked.items()}
     return {iri: each for iri, each in every.items() if each is not None}
 

@@ -20,7 +20,7 @@ from federation.records.canonical import PC
 from federation.records.kinds import ANY_SCHEME, Concept, Field, Kind, Scheme, Vocabulary
 from federation.web import diagram, pages, terms
 from federation.web.keys import WORKERS
-from federation.web.negotiate import choose
+from federation.web.negotiate import accepted, choose
 
 HTML: Final = "text/html"
 OFFERED: Final = (HTML, *terms.FORMS)
@@ -135,7 +135,7 @@ def _suffix(name: str) -> tuple[str, str]:
 
 
 def _form(request: web.Request) -> str:
-    return choose(request.headers.get("Accept", ""), OFFERED)
+    return choose(accepted(request), OFFERED)
 
 
 async def _data(vocabulary: Vocabulary, iri: str, form: str) -> web.Response:

@@ -11,7 +11,9 @@ import aiohttp
 import pytest
 
 from federation import custody
-from federation.errors import KeyMismatch, ReadOnly, StorageFailed
+from federation import node as nodes
+from federation.errors import KeyMismatch, ReadOnly, StorageFailed, Unavailable
+from federation.index import text
 from federation.log import checkpoint as checkpoints
 from federation.log import did
 from federation.search import Request
@@ -249,3 +251,41 @@ async def test_a22_a_wrong_clock_is_told_once_however_often_somebody_asks(start_
             async with session.get(f"{node.base}/log/checkpoint") as answer:
                 assert answer.status == 200
     assert capsys.readouterr().out.count("not signed anew") == 1
+
+
+async def test_a33_an_index_that_is_ahead_of_a_log_put_back_is_made_anew(start_node, tmp_path):
+    node = await start_node("flanders")
+    await node.publish(pilot("mill"))
+    await node.stop()
+    shutil.copy(node.config.data / "node.sqlite", tmp_path / "old.sqlite")
+    node = await start_node("flanders")
+    await node.publish(*(pilot(f"lost-{number}") for number in range(5)))
+    await node.node.catch_up()
+    await node.stop()
+    for file in node.config.data.glob("node.sqlite*"):
+        file.unlink()
+    shutil.copy(tmp_path / "old.sqlite", node.config.data / "node.sqlite")
+    (node.config.data / "node.sqlite").chmod(0o600)
+    node = await start_node("flanders")
+    await node.node.recovery.give_up(node.clock())
+    await node.publish(pilot("new"))
+    await node.node.catch_up()
+    assert {hit.slug for hit in (await node.node.search.search(Request())).hits} == {"mill", "new"}
+
+
+async def test_a_command_of_another_version_leaves_the_index_of_a_running_node_alone(start_node, tools, monkeypatch):
+    server = await start_node("flanders")
+    await server.publish(pilot("mill"))
+    await server.node.catch_up()
+    with monkeypatch.context() as other:
+        other.setattr(text, "LAYOUT", text.LAYOUT + 1)
+        with pytest.raises(Unavailable, match="Another process uses the text index"):
+            async with nodes.open_node(server.config, clock=server.clock, width=1, tools=tools):
+                pass
+        await server.publish(pilot("lock"))
+        await server.node.catch_up()
+        assert (await server.node.search.search(Request())).total == 2
+        await server.stop()
+        async with nodes.open_node(server.config, clock=server.clock, width=1, tools=tools) as later:
+            await later.follower.catch_up()
+            assert (await later.search.search(Request())).total == 2

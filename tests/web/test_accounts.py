@@ -236,6 +236,17 @@ async def test_of_one_address_so_few_wait_that_others_are_let_in(home):
     assert await sessions.person(str(session)) == "anna"
 
 
+async def test_failures_under_a_clock_that_was_ahead_lock_nobody_out(home, clock):
+    sessions = home.app[SESSIONS]
+    clock.forward(days=365)
+    for _ in range(ATTEMPTS):
+        with pytest.raises(NotAllowed):
+            await sessions.open("anna", "wrong", address="192.0.2.1", now=clock())
+    clock.forward(days=-365)
+    with pytest.raises(NotAllowed):
+        await sessions.open("anna", "wrong", address="192.0.2.1", now=clock())
+
+
 async def test_attempts_that_were_refused_unread_are_no_attempts(home):
     sessions, now = home.app[SESSIONS], home.clock()
     sessions._waiting["192.0.2.1"] = WAITING_EACH

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
+from multidict import CIMultiDict
 
 from federation.errors import NotAcceptable
-from federation.web.negotiate import choose
+from federation.web.negotiate import accepted, choose, takes_gzip
 
 OFFERED = ("application/ld+json", "text/html", "text/turtle")
 
@@ -45,3 +48,20 @@ def test_where_nothing_fits_the_forms_are_named(accept: str):
     with pytest.raises(NotAcceptable) as refused:
         choose(accept, OFFERED)
     assert all(each in refused.value.remedy for each in OFFERED)
+
+
+def asking(*lines: tuple[str, str]) -> web.Request:
+    return make_mocked_request("GET", "/feed", headers=CIMultiDict(lines))
+
+
+def test_the_lines_of_a_header_count_together():
+    request = asking(("Accept", "text/html;q=0.1"), ("Accept", "application/ld+json"))
+    assert choose(accepted(request), ("text/html", "application/ld+json")) == "application/ld+json"
+
+
+@pytest.mark.parametrize(
+    ("header", "takes"),
+    [("", False), ("gzip", True), ("br, GZIP;q=0.5", True), ("gzip;q=0", False), ("*", True), ("*, gzip;q=0", False)],
+)
+def test_who_weighs_gzip_with_nothing_does_not_get_it(header: str, takes: bool):
+    assert takes_gzip(asking(("Accept-Encoding", header))) is takes

@@ -226,3 +226,13 @@ def test_a_client_that_speaks_no_http_leaves_no_traceback_in_the_log(monkeypatch
 @pytest.mark.parametrize("path", ["/search", "/api/search", "/vocab/lexicon", "/api/complete"])
 def test_a_page_of_text_that_is_pasted_into_the_search_box_is_answered(site: Site, path: str):
     assert site.get(f"{path}?q={'%C3%A5ra+' * 2000}").status == 200
+
+
+async def test_strangers_are_told_no_path_of_this_machine(start_node):
+    node = await start_node("flanders")
+    node.node.keyring._known.clear()
+    (node.config.data / "keys" / "log.key").rename(node.config.data / "log.key.away")
+    for path in ("/log/seen", "/health/ready"):
+        async with aiohttp.ClientSession() as session, session.get(node.base + path) as answer:
+            assert answer.status >= 500
+            assert str(node.config.data) not in await answer.text()

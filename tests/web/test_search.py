@@ -285,3 +285,7 @@ def test_a_text_that_is_too_long_is_cut_and_the_page_says_so(site: Site):
 def test_a_code_is_said_to_be_one(site: Site):
     (first, *_) = site.get("/api/search?q=R3&lang=en").json["items"]
     assert {"how": "code", "word": "R3", "match": "r3"} in first["because"]
+
+
+def test_what_is_completed_in_one_language_is_kept_for_no_other(site: Site):
+    assert site.get("/api/complete?q=mol").headers["Vary"] == "Accept-Language"

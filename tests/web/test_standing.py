@@ -8,7 +8,10 @@ from typing import Any
 import aiohttp
 
 from federation.records.draft import Draft
+from federation.store.store import Store
+from federation.web import standing
 from tests.conftest import TestNode, pilot
+from tests.records.authoring import VOCABULARY
 from tests.web.markup import Page
 
 TOWN = Draft("organisation", "town", {"title": {"en": "Town"}, "country": "BE", "role": "procurer", "language": "en"})
@@ -96,3 +99,26 @@ async def test_an_opportunity_is_never_listed_as_open_after_its_closing_day(star
     await asyncio.sleep(0)
     assert (await page(node, "/search?kind=opportunity&lang=en")).count("Closed") == 2
     assert "Open or closed: Closed" in await page(node, "/records/opportunity/now?lang=en")
+
+
+async def test_a_list_of_promises_reads_no_more_records_than_it_may(start_node, monkeypatch):
+    monkeypatch.setattr(standing, "MOST", 4)
+    node = await start_node("flanders")
+    promises = [
+        Draft("commitment", f"promise-{at}", {**PROMISE.values, "fulfilledBy": [f"pilot-{at}-{each}" for each in "ab"]})
+        for at in range(3)
+    ]
+    await node.publish(TOWN, DEAL, *promises, *(counted(f"pilot-{at}-{each}", 5) for at in range(3) for each in "ab"))
+    real, asked = Store.currents, []
+
+    async def currents(self, records, log_id=None):
+        asked.append(list(records))
+        return await real(self, asked[-1], log_id)
+
+    monkeypatch.setattr(Store, "currents", currents)
+    found = await standing.records(
+        node.node.store, [f"{node.base}/records/commitment/{d.slug}" for d in promises], VOCABULARY
+    )
+    told = await standing.standings(node.node.store, found, VOCABULARY, node.clock().date())
+    assert len(told) == 1
+    assert max(map(len, asked)) <= 4
