@@ -30,7 +30,7 @@ def widened(units: Sequence[Unit], concepts: Concepts, searcher: tantivy.Searche
 def _widened(unit: Unit, concepts: Concepts, searcher: tantivy.Searcher) -> Unit:
     sure = [each.concept for each in unit.linked if each.weight == 1.0]
     words = (form for word in unit.words for form in word.folded)
-    if not sure or unit.inner or any(searcher.doc_freq("exact", form) for form in words):
+    if not sure or any(searcher.doc_freq("exact", form) for form in words):
         return unit
     if any(_is_there(iri, concepts, searcher) for iri in sure):
         return unit

@@ -49,7 +49,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         if error.status >= 500 and error.retry_after is None:
             log.error("failed", path=request.path, error=error.slug, detail=str(error))
         if isinstance(error, StorageFailed | KeyMissing | Misconfigured):
-            error = type(error)(_OURS, remedy=_LATER)  # it names files of this machine, which are for the people of this node
+            error = type(error)(_OURS, remedy=_LATER)  # it may name files of this machine
         response = await answer(error, request)
     except web.HTTPException as error:
         if error.status < 400:
