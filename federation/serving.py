@@ -56,8 +56,9 @@ def scheduler(node: Node, running: set[asyncio.Task[object]]) -> AsyncIOSchedule
     jobs.add_job(job(node.catch_up, running), "interval", seconds=FOLLOW_EVERY, id="index", **common)
     jobs.add_job(job(node.follower.recount, running), "interval", days=1, id="recount", **common)
     jobs.add_job(job(node.remind, running), "interval", days=1, id="erasures", **common)
-    jobs.add_job(job(node.warm, running), id="languages")
-    jobs.add_job(job(node.reconsider, running), id="aside")
+    once = {"misfire_grace_time": None}  # a start that takes long is no reason to leave them out
+    jobs.add_job(job(node.warm, running), id="languages", **once)
+    jobs.add_job(job(node.reconsider, running), id="aside", **once)
     return jobs
 
 

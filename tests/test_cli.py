@@ -30,7 +30,7 @@ from aiohttp import web
 
 from federation import __version__, cli, node, terminal
 from federation import config as configs
-from federation.cli import commands
+from federation.cli import commands, peers
 from federation.errors import Exit, StorageFailed
 from federation.log import checkpoint as checkpoints
 from federation.log import forks
@@ -404,11 +404,11 @@ def test_the_kind_can_be_said_where_the_file_name_does_not(procirc: Run, home: P
     assert procirc("import", path, "--config", toml, "--kind", "pilot", "--json").json["new"] == 1
 
 
-@pytest.mark.parametrize("name", ["nowhere.csv", "."])
-def test_a_file_that_cannot_be_read_is_named(procirc: Run, home: Path, toml: Path, name: str):
+@pytest.mark.parametrize(("name", "wrong"), [("nowhere.csv", "cannot be read"), (".", "There is no CSV file in")])
+def test_a_file_that_cannot_be_read_is_named(procirc: Run, home: Path, toml: Path, name: str, wrong: str):
     ran = procirc("import", home / name, "--config", toml)
     assert ran.code == Exit.INVALID_INPUT
-    assert "cannot be read" in ran.said
+    assert wrong in ran.said
 
 
 def test_a_dry_run_says_what_would_become_of_each_record(procirc: Run, home: Path, toml: Path):
@@ -430,10 +430,22 @@ def test_a_kind_that_is_none_is_refused_with_the_nearest(procirc: Run, home: Pat
 @pytest.mark.parametrize("name", ["out.xlsx", "out.csv", "folder"])
 def test_what_is_exported_changes_nothing_when_it_is_imported(procirc: Run, home: Path, toml: Path, name: str):
     assert procirc("export", home / name, "--config", toml, "--kind", "pilot", "--lang", "da").code == 0
-    files = sorted((home / name).glob("*.csv")) if name == "folder" else [home / name]
     kind = ("--kind", "pilot") if name == "out.csv" else ()
-    answer = procirc("import", *files, "--config", toml, *kind, "--json").json
+    answer = procirc("import", home / name, "--config", toml, *kind, "--json").json
     assert (answer["new"], answer["updated"], answer["unchanged"]) == (0, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("https://denmark.example", "denmark"),
+        ("https://procirc.gent.example", "gent"),
+        ("http://localhost:8080", "localhost"),
+        ("https://www.procirc", "www"),
+    ],
+)
+def test_a_peer_is_called_by_the_first_part_of_its_host_that_may_name_a_region(url: str, name: str):
+    assert peers._named(url) == name
 
 
 def test_nothing_is_exported_of_a_node_that_was_not_set_up(procirc: Run, tmp_path: Path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 import typer
 from rich.markup import escape
@@ -95,11 +95,24 @@ def peers_list(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = Fals
                 out.print(f"{row['name']}: {what} {escape(row[what])}", highlight=False, soft_wrap=True)
 
 
+_TELLS_NOTHING: Final = frozenset({"www", "procirc", "node"})
+"""First parts of hosts that name no region."""
+
+
+def _named(url: str) -> str:
+    """The short name of a node from its address: the first part of its host that may be the name of a region."""
+    parts = dids.host_of(url).partition(":")[0].split(".")
+    return next((each for each in parts if each not in _TELLS_NOTHING), parts[0])
+
+
 @peers_app.command("add")
 def peers_add(
     url: Annotated[str, typer.Argument(help="Base address of the node, such as https://denmark.example.")],
     name: Annotated[
-        str, typer.Option(help="Short name for it, lower case; otherwise the first part of its host.")
+        str,
+        typer.Option(
+            help="Short name for it, which readers see: lower case, such as denmark. Otherwise the first part of its host."
+        ),
     ] = "",
     via: Annotated[str, typer.Option(help="Another node whose copy to read, for one that is gone.")] = "",
     config: ConfigOption = DEFAULT_CONFIG,
@@ -107,7 +120,7 @@ def peers_add(
 ) -> None:
     """Ask a node who it is, and note it as a peer. Nothing is taken from it before you confirm it."""
     settings = load(config)
-    peer = configs.peer(name=name or dids.host_of(url).partition(".")[0].partition(":")[0], url=url, via=via)
+    peer = configs.peer(name=name or _named(url), url=url, via=via)
 
     async def work() -> following.Met:
         async with node.open_node(settings) as opened:

@@ -37,7 +37,8 @@ def import_(
     files: Annotated[
         list[Path],
         typer.Argument(
-            help="Spreadsheets (csv, xlsx) named after a kind, drafts (json, jsonld, ttl), or notices (OCDS, eForms)."
+            help="Spreadsheets (csv, xlsx) named after a kind, drafts (json, jsonld, ttl), notices (OCDS, eForms), or "
+            "a folder of CSV files as `procirc export` writes it."
         ),
     ],
     config: ConfigOption = DEFAULT_CONFIG,
@@ -54,8 +55,9 @@ def import_(
     Rows that say what is published already are left alone, so importing twice does no harm.
     """
     settings = load(config)
-    twice = {name for name, times in Counter(path.name for path in files).items() if times > 1}
-    read = [_file(path, kind, full=path.name in twice) for path in files]
+    paths = [each for path in files for each in _in_folder(path)]
+    twice = {name for name, times in Counter(path.name for path in paths).items() if times > 1}
+    read = [_file(path, kind, full=path.name in twice) for path in paths]
 
     async def work() -> tuple[list[Draft], Outcome]:
         async with node.open_node(settings) as opened:
@@ -86,6 +88,16 @@ def import_(
         show_outcome(outcome, dry_run=dry_run, as_json=as_json)
     if wrong and not skip_faulty:
         raise typer.Exit(int(Exit.INVALID_INPUT))
+
+
+def _in_folder(path: Path) -> list[Path]:
+    """The CSV files of a folder; what is none stays as it is."""
+    if not path.is_dir():
+        return [path]
+    found = sorted(path.glob("*.csv"))
+    if not found:
+        raise InvalidTable(f"There is no CSV file in {path}.", remedy="Name the files, or another folder.")
+    return found
 
 
 def _file(path: Path, kind: str, *, full: bool) -> File:

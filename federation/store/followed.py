@@ -42,8 +42,15 @@ class FollowedPeers:
         values = {name: getattr(peer, name) for name in table.c.keys()}  # noqa: SIM118 - columns, not a mapping
         async with writing(self._engine) as connection:
             same = sa.or_(table.c.did == peer.did, table.c.name == peer.name)
-            if (await connection.execute(table.select().where(same))).first() is not None:
-                raise AlreadyExists(f"{peer.name} or {peer.url} was added already.", remedy="See `procirc peers list`.")
+            there = (await connection.execute(table.select().where(same))).first()
+            if there is not None and there.did == peer.did:
+                raise AlreadyExists(
+                    f"{peer.url} was added already, as {there.name}.", remedy="See `procirc peers list`."
+                )
+            if there is not None:
+                raise AlreadyExists(
+                    f"{peer.name} is the name of {there.url}.", remedy="Choose another one with --name."
+                )
             await connection.execute(table.insert().values(**values))
 
     async def confirm(self, name: str, *, at: str) -> None:

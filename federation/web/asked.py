@@ -36,7 +36,7 @@ TEXTS: Final = {
     "parameter": "There is no parameter “{value}”. Perhaps you mean: {near}.",
     "value": "“{value}” is no value of “{facet}”. Perhaps you mean: {near}.",
     "no-value": "“{value}” is no value of “{facet}”. A search without it lists those there are.",
-    "values": "{value} values of “{facet}” are too many at once. Choose {most} at most, or none.",
+    "values": "With {value} values of “{facet}” there are too many at once. Choose {most} at most in all, or none.",
     "number": "“{value}” is not a number from 0 to {most}. Write one in digits, or leave it out.",
     "community": "There is no community “{value}” on this node. Perhaps you mean: {near}.",
     "no-community": "There is no community “{value}” on this node. The page /communities lists those there are.",
@@ -55,7 +55,7 @@ _LONGEST: Final = 200
 _SHOWN: Final = 40
 """Characters of a wrong value that are repeated."""
 _VALUES: Final = 50
-"""Values of a facet that can be chosen at once."""
+"""Values of facets that can be chosen at once, of all together."""
 _LISTED: Final = 40
 """Known words that are listed where none is near."""
 _RANKED: Final = "rank"
@@ -156,19 +156,28 @@ class Asked:
         """The address of this search in another form, in the language it is read in."""
         return f"/search.{form}?{urlencode([*self.pairs('lang', 'order'), ('lang', self.language.tag)])}"
 
-    def toggled(self, name: str, value: str) -> str:
-        """The address of this search with one facet value chosen, or no longer chosen.
+    def toggles(self) -> Callable[[str, str], str]:
+        """Gives the address of this search with one facet value chosen, or no longer chosen.
 
         It takes the place of chosen values that it lies in or that lie in it: beside a country its region adds nothing.
+        A page has hundreds of these addresses, each with all that is chosen: what they share is written once.
         """
-        pairs = self.pairs()
-        if (name, value) in pairs:
-            pairs.remove((name, value))
-        else:
-            chosen = self.filters.get(name, ())
-            kin = {*self.above(name, value), *(each for each in chosen if value in self.above(name, each))}
-            pairs = [*(each for each in pairs if each[0] != name or each[1] not in kin), (name, value)]
-        return f"/search?{urlencode(pairs)}" if pairs else "/search"
+        chosen = {pair: urlencode([pair]) for pair in self.pairs()}
+        whole = "&".join(chosen.values())
+        over = {
+            (name, value): frozenset(self.above(name, value)) for name, some in self.filters.items() for value in some
+        }
+
+        def toggled(name: str, value: str) -> str:
+            pair, out = (name, value), {(name, value)}
+            if pair not in chosen and name in self.filters:
+                out |= {(name, each) for each in self.above(name, value)}
+                out |= {one for one, above in over.items() if one[0] == name and value in above}
+            kept = "&".join(text for one, text in chosen.items() if one not in out) if out & chosen.keys() else whole
+            said = "&".join(filter(None, (kept, "" if pair in chosen else urlencode([pair]))))
+            return f"/search?{said}" if said else "/search"
+
+        return toggled
 
 
 async def read(request: web.Request) -> Asked:
@@ -245,7 +254,7 @@ def _chosen(request: web.Request, nodes: Collection[str], faults: list[Fault]) -
     search, found = request.app[SEARCH], dict[str, tuple[str, ...]]()
     for name in search.facets:
         values = dict.fromkeys(value[:_LONGEST] for value in request.query.getall(name, []) if value)
-        if len(values) > _VALUES:
+        if len(values) + sum(map(len, found.values())) > _VALUES:
             faults.append(_fault(request, "values", name, value=str(len(values)), most=str(_VALUES)))
             continue
         known = {value: (name == NODE_FACET and value in nodes) or search.is_value(name, value) for value in values}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
@@ -18,6 +19,10 @@ from federation.web.keys import CONFIG, LOCALES, WORKERS
 from federation.web.locale import Language
 
 FOLDER: Final = Path(__file__).parent
+_LONGEST: Final = 400
+"""Characters of a parameter that links repeat: of a query no more is read."""
+_PAIRS: Final = 100
+"""Parameters that links repeat."""
 
 
 def set_up(app: web.Application) -> None:
@@ -70,8 +75,9 @@ def link(path: str, request: web.Request, **query: str) -> str:
 
 def here(request: web.Request, **changes: str | None) -> str:
     """The address of this page with some parameters changed or, where None, taken away."""
-    # Once each: whoever repeats one a thousand times gets no page with a thousand in each link.
-    kept = list(dict.fromkeys((key, value) for key, value in request.query.items() if key not in changes))
+    # Once each, few and short: whoever sends a thousand gets no page with a thousand in each link.
+    told = ((key[:_LONGEST], value[:_LONGEST]) for key, value in request.query.items() if key not in changes)
+    kept = list(islice(dict.fromkeys(told), _PAIRS))
     kept += [(key, value) for key, value in changes.items() if value is not None]
     return f"{request.path}?{urlencode(kept)}" if kept else request.path
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -344,7 +345,9 @@ class View:
         short = value.removeprefix(each.code_space)
         concept = self.vocabulary.code_named(value, each)
         if concept is None:
-            return Cell(short, url=pages.safe_url(value), help=value, outside=True)
+            # CC_BY_4_0 is CC BY 4.0.
+            plain = re.sub(r"(?<=[0-9])_(?=[0-9])", ".", short).replace("_", " ")
+            return Cell(plain, url=pages.safe_url(value), help=value, outside=True)
         name = self.language.pick(concept.labels)
         versions = f"{concept.scheme.rsplit('/', 1)[-1].upper()} {', '.join(concept.versions)}"
         return Cell(f"{name} ({short})", url=pages.safe_url(value), help=versions if concept.versions else value)

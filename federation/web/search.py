@@ -171,6 +171,7 @@ async def page(request: web.Request) -> web.Response:
         "final": wanted.offset + len(found.hits),
         "url_of": lambda hit: pages.link(url_of(hit), request),
         "in_tree": in_tree,
+        "toggled": asked.toggles(),
         "taken": TAKEN,
         "most_taken": parameters.MOST_TAKEN,
         "shown": SHOWN,

@@ -59,7 +59,8 @@ class Sessions:
         if len(self._failed) > _REMEMBERED:
             del self._failed[next(iter(self._failed))]  # the one not heard of for the longest time
         if len(failed) >= ATTEMPTS:
-            raise TooMany("Too many attempts to log in.", remedy="Wait five minutes.")
+            left = (failed[0] + WITHIN - now).total_seconds()
+            raise TooMany("Too many attempts to log in.", remedy="Wait five minutes.", retry_after=left)
         failed.append(now)  # before anything is awaited: many attempts at once are many attempts
         known = await self._in_house.password(name)
         try:
@@ -75,7 +76,7 @@ class Sessions:
     async def _compared(self, known: str, password: str, address: str) -> bool:
         """One after the other: each takes 64 MiB and a core, and names that were never heard of cost as much."""
         if self._waiting.total() >= WAITING or self._waiting[address] >= WAITING_EACH:
-            raise TooMany("Too many people are logging in.", remedy="Try again in a moment.")
+            raise TooMany("Too many people are logging in.", remedy="Try again in a moment.", retry_after=5)
         self._waiting[address] += 1
         try:
             async with self._hashing:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from federation.errors import Misconfigured
 from federation.index.concepts import Concepts
 from federation.index.hidden import LONGEST
-from federation.index.languages import WORD, analysed_as, stem
+from federation.index.languages import ANALYSED, WORD, analysed_as, stem
 from federation.index.lexicon import load_hidden, query_files
 from federation.records.kinds import LANGUAGES
 from federation.records.lexical import SEVERAL
@@ -105,3 +106,27 @@ def test_every_shipped_hidden_label_belongs_to_a_concept_once_and_is_no_other_la
     assert [each for each, times in said.items() if times > 1] == []
     assert labels.isdisjoint(said)
     assert len(said) > 30_000
+
+
+WAYS = ("https://w3id.org/procirc/business-model/", "https://w3id.org/procirc/circular-strategy/")
+THINGS = ("sector/", "lexicon/products/")
+
+
+@pytest.mark.parametrize("language", ANALYSED)
+def test_the_name_of_a_thing_swallows_no_way_of_buying_it(language: str):
+    """Who looks for *laptops huren* wants laptops, and to rent them."""
+    spotting = Concepts(load_vocabulary()).spotting
+    swallowed = []
+    for concept, phrases in hidden_of(language):
+        for phrase in phrases if concept.startswith(THINGS) else ():
+            named = [spotting.named(spotting.forms([word], language), language) for word in WORD.findall(phrase)]
+            ways = [any(iri.startswith(WAYS) for iri in each) for each in named]
+            if any(ways) and any(each and not way for each, way in zip(named, ways, strict=True)):
+                swallowed.append(phrase)
+    assert swallowed == []
+
+
+def hidden_of(language: str) -> list[tuple[str, list[str]]]:
+    path = default_folder() / "lexicon" / "hidden" / f"{language}.csv"
+    with path.open(encoding="utf-8", newline="") as file:
+        return [(row["concept"], row["texts"].split("|")) for row in csv.DictReader(file)]

@@ -138,7 +138,7 @@ def test_a_value_of_an_open_facet_that_no_record_has_is_refused(site: Site, aske
 def test_more_values_than_can_be_chosen_are_refused_and_not_cut_off(site: Site):
     years = "&".join(f"year={year}" for year in range(1970, 2027))
     (error,) = site.get(f"/api/search?{years}&lang=en").json["errors"]
-    assert (error["field"], error["message"]) == ("year", "57 values of “Year” are too many at once.")
+    assert (error["field"], error["message"]) == ("year", "With 57 values of “Year” there are too many at once.")
 
 
 @pytest.mark.parametrize("text", ["é", "漢", "🙂", "\u202e"])
