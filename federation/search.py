@@ -225,7 +225,10 @@ class Search:
 
     def _understood(self, plan: _Plan) -> Iterator[tuple[str, str]]:
         language = plan.request.language
+        quoted = f" {' '.join(map(fold, plan.asked.phrases))} "
         for unit in plan.units:
+            if f" {fold(unit.surface)} " in quoted:
+                continue  # in quotes a word means itself
             sure = [*(each.concept for each in unit.linked if each.weight == 1.0), *unit.meant]
             # A code list says more than the lexicon, which only says the word again.
             for iri in [iri for iri in sure if not is_meaning(iri)] or sure[:1]:

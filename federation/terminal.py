@@ -104,18 +104,26 @@ def show_outcome(outcome: Outcome, *, dry_run: bool, as_json: bool) -> None:
         )
         return
     violations = [fault for fault in outcome.faults if fault.severity == "violation"]
-    warnings = len(outcome.faults) - len(violations)
     show_faults([*violations, *_left_out(outcome)])
     _say_in_house(outcome, dry_run=dry_run)
     out.print(
         f"{new} new, {len(outcome.updates)} updated and {len(outcome.unchanged)} unchanged record(s) "
-        f"{'would be ' if dry_run else ''}published; {outcome.rejected} refused; {warnings} field(s) worth filling in."
+        f"{'would be ' if dry_run else ''}published; {outcome.rejected} refused; {_to_fill_in(outcome)}."
     )
 
 
 def _left_out(outcome: Outcome) -> list[Fault]:
     """Warnings about whole records rather than about a field that could be filled in."""
     return [fault for fault in outcome.faults if fault.severity == "warning" and not fault.field]
+
+
+def _to_fill_in(outcome: Outcome) -> str:
+    """How many fields are empty on which readers filter, and which."""
+    empty = Counter(
+        fault.field.rpartition(".")[2] for fault in outcome.faults if fault.severity == "warning" and fault.field
+    )
+    said = f"{empty.total()} field(s) worth filling in"
+    return f"{said}: {', '.join(f'{name} ({count})' for name, count in sorted(empty.items()))}" if empty else said
 
 
 def _say_in_house(outcome: Outcome, *, dry_run: bool) -> None:
@@ -144,9 +152,8 @@ def show_plan(drafts: Sequence[Draft], outcome: Outcome, naming: Naming, *, noth
     show_faults(_left_out(outcome))
     _say_in_house(outcome, dry_run=True)
     out.print(", ".join(f"{counts[what]} {what}" for what in ("new", "changed", "unchanged", "faulty")) + ".")
-    warnings = len(outcome.faults) - len(violations)
-    if warnings:
-        out.print(f"{warnings} field(s) worth filling in.")
+    if any(fault.severity == "warning" and fault.field for fault in outcome.faults):
+        out.print(f"{_to_fill_in(outcome)}.")
     out.print("Nothing would be imported until the faults are corrected." if nothing else "Nothing was written.")
 
 

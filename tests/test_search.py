@@ -1171,3 +1171,12 @@ def test_a_word_of_another_language_is_no_suggestion_unless_it_is_a_name(library
     assert asking(search, "convince me", "en").suggestion == ""
     assert asking(search, "convinse", "en").suggestion == "convince"
     assert asking(search, "Hjörrring", "fr").suggestion == "Hjørring"
+
+
+async def test_a_word_in_quotes_is_understood_as_nothing_but_itself(start_node):
+    node = await start_node("flanders")
+    await node.publish(pilot("mill", title="Kantoormeubilair"))
+    await node.node.follower.catch_up()
+    understood = (await node.node.search.search(Request('"kantoormeubilair"', "nl"))).concepts
+    assert understood == ()
+    assert (await node.node.search.search(Request("kantoormeubilair", "nl"))).concepts

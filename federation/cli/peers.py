@@ -111,7 +111,7 @@ def peers_add(
     name: Annotated[
         str,
         typer.Option(
-            help="Short name for it, which readers see: lower case, such as denmark. Otherwise the first part of its host."
+            help="Short name for it, which readers see: lower case, such as denmark; else the first part of its host."
         ),
     ] = "",
     via: Annotated[str, typer.Option(help="Another node whose copy to read, for one that is gone.")] = "",
