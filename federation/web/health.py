@@ -37,7 +37,9 @@ async def ready(request: web.Request) -> web.Response:
         waiting.append("the node's own log is empty")
     elif missing := await app[OWN].missing(log.keys):
         # Changed by a process on another machine, perhaps: this one can sign nothing.
-        waiting.append("the keys in force are not here, or cannot be read")
+        waiting.append(
+            "the keys in force are not here, or cannot be read: copy them from the machine where they were made"
+        )
         logger.warning("not ready", detail=missing)
     if forked := app[GUARD].forked():
         # Nothing but a person ends this; a node that only waits for its peers serves as ever.
