@@ -55,7 +55,7 @@ class Request:
     open_from: date | None = None
     """A day for which it is counted besides how many can still be taken part in."""
     newest: bool = False
-    """Whether the newest hits are wanted first, and not the best."""
+    """Whether the newest hits are wanted first, and not the best: of those only that surely have every word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ class Search:
         # Of many words hardly any record surely has each: that is found out for a quarter of what ranking costs.
         result = self._ranked(plan) if len(plan.units) <= ranking.FEW else None
         exact = self._count(plan) if result is None else total(result)
-        if plan.strict and not self._suffices(plan, exact):
+        if plan.strict and not request.newest and not self._suffices(plan, exact):
             plan, result = self._plan(request, strict=False, before=plan), None
         result = self._ranked(plan) if result is None else result
         # tantivy works without Python's lock, so counts are made while hits are explained.
