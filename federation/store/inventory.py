@@ -84,7 +84,7 @@ class Inventory:
             for some in statements.chunks(lost):
                 await connection.execute(schema.entry.insert(), some)
             for each in entries:
-                if there.get(each.position, now := (each.quarantine, each.erased_by)) != now:
+                if each.position in there and there[each.position] != (each.quarantine, each.erased_by):
                     changed = schema.entry.update().where(entry.log_id == log_id, entry.position == each.position)
                     await connection.execute(changed.values(**_row(each, log_id)))
             for each in entries:
