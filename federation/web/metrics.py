@@ -104,7 +104,10 @@ async def _read(app: web.Application) -> list[Metric]:
     """Everything that the store, the index and the log of this node tell."""
     store, index, now = app[STORE], app[INDEX], app[CLOCK]()
     logs, states = await store.logs(), await store.peers.states()
-    peers = [(each, states[each.id]) for each in logs if each.id in states and not each.own]
+    found = [(each, states[each.id]) for each in logs if each.id in states and not each.own]
+    # Of a region that has moved to another address both logs have one name; what counts is the one that is followed.
+    named = {each.name: (each, state) for each, state in sorted(found, key=lambda pair: pair[1].state != REMOVED)}
+    peers = list(named.values())
     aside = await store.inventory.set_aside()
     late = overdue(await erasures(store, app[LOG].id, await app[PEERS](), now))
     published = CounterMetricFamily("procirc_published_entries", "Entries this process has published.")

@@ -85,9 +85,9 @@ async def own(request: web.Request) -> web.Response:
 
 async def of_peer(request: web.Request) -> web.Response:
     name, store = request.match_info["peer"], request.app[STORE]
-    named = [log for log in await store.logs() if log.name == name and not log.own]
+    named = [log for log in reversed(await store.logs()) if log.name == name and not log.own]
     slug, _ = _suffix(request.match_info["slug"])
-    for log in named:  # a region that has moved to another address has two logs
+    for log in named:  # a region that has moved to another address has two logs; the newer one goes first
         if log is named[-1] or await store.current(f"{log.base}/records/{request.match_info['kind']}/{slug}", log.id):
             return await _record(request, log)
     raise NotFound(f"This node has no peer {name[:60]!r}.", remedy="See /network for its peers.")

@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from federation.sync import STATES as FAILED
 from federation.web.metrics import STATES
-from tests.conftest import pilot
+from tests.conftest import pilot, simulated_peer
 from tests.web.conftest import HOSTILE, Site
 
 
@@ -139,3 +139,29 @@ async def test_every_metric_stands_in_the_coordinators_guide(start_node, peer):
     async with aiohttp.ClientSession() as session, session.get(f"{node.base}/metrics") as answer:
         names = set(re.findall(r"^# TYPE (\S+)", await answer.text(), re.MULTILINE))
     assert not {name for name in names if not name.endswith("_created") and f"`{name}" not in guide}
+
+
+async def test_a_region_that_moves_to_another_address_keeps_its_name_and_both_logs_are_shown(
+    start_node, vocabulary, clock
+):
+    async with simulated_peer(vocabulary, clock) as old, simulated_peer(vocabulary, clock) as new:
+        old.publish("mill", "weir")
+        new.publish("mill", "lock")
+        node = await start_node("flanders", peers=[old.base])
+        await node.node.pull(node.config.peers[0])
+        await node.stop()
+        node = await start_node("flanders", peers=[new.base])
+        await node.node.syncer.leave_all_but({each.did for each in await node.node.peers()})
+        await node.node.pull(node.config.peers[0])
+        await node.node.follower.catch_up()
+        async with aiohttp.ClientSession() as session:
+            async with session.get(f"{node.base}/metrics") as answer:
+                lines = [line.rpartition(" ")[0] for line in (await answer.text()).splitlines() if line[0] != "#"]
+            for slug, home in (("mill", new.base), ("lock", new.base), ("weir", old.base)):
+                async with session.get(f"{node.base}/peers/peer0/records/pilot/{slug}", headers=NQUADS) as answer:
+                    assert (answer.status, home in await answer.text()) == (200, True)
+        assert len(lines) == len(set(lines))
+        assert (await scraped(node))["procirc_peer_state", "peer0,active"] == 1
+
+
+NQUADS = {"Accept": "application/n-quads"}
