@@ -36,6 +36,7 @@ _HEADERS: Final = {
     "img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
+    "Server": "ProCirc",  # and not which versions of what it is made of
 }
 
 

@@ -77,6 +77,7 @@ def test_every_answer_carries_the_safety_headers(site: Site, path: str, accept: 
     assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Referrer-Policy"] == "no-referrer"
+    assert headers["Server"] == "ProCirc"
 
 
 def test_an_answer_without_a_body_carries_them_too(site: Site):
