@@ -17,6 +17,7 @@ from federation.records import jsonld
 from federation.records.canonical import PC, Literal, Term, nodes_of
 from federation.records.kinds import Field, FieldType, Kind, Vocabulary, in_language
 from federation.records.record import Record, address_of, assemble, titles_in
+from federation.store.peers import REMOVED
 from federation.store.rows import Log, StoredEntry
 from federation.store.store import Store
 from federation.web import accounts, notices, pages, standing
@@ -85,12 +86,17 @@ async def own(request: web.Request) -> web.Response:
 
 async def of_peer(request: web.Request) -> web.Response:
     name, store = request.match_info["peer"], request.app[STORE]
-    named = [log for log in reversed(await store.logs()) if log.name == name and not log.own]
-    slug, _ = _suffix(request.match_info["slug"])
-    for log in named:  # a region that has moved to another address has two logs; the newer one goes first
-        if log is named[-1] or await store.current(f"{log.base}/records/{request.match_info['kind']}/{slug}", log.id):
-            return await _record(request, log)
-    raise NotFound(f"This node has no peer {name[:60]!r}.", remedy="See /network for its peers.")
+    named = [log for log in await store.logs() if log.name == name and not log.own]
+    if not named:
+        raise NotFound(f"This node has no peer {name[:60]!r}.", remedy="See /network for its peers.")
+    path = f"/records/{request.match_info['kind']}/{_suffix(request.match_info['slug'])[0]}"
+    if len(named) > 1:
+        # A region that has moved to another address has two logs: what both have is shown from the one it is at now.
+        states = await store.peers.states_lately()
+        left = {id_ for id_, each in states.items() if each.state == REMOVED}
+        held = [log for log in named if await store.current(log.base + path, log.id)]
+        named = sorted(held or named, key=lambda log: log.id in left)
+    return await _record(request, named[0])
 
 
 async def _record(request: web.Request, log: Log) -> web.Response:
