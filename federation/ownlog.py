@@ -88,6 +88,7 @@ class OwnLog:
         self._guard = guard
         self._appending = asyncio.Lock()
         self._not_before = 0.0
+        self._missing = ""
         self.appended = 0
         """Entries that this process has appended."""
 
@@ -226,8 +227,12 @@ class OwnLog:
         try:
             await self._private(keys)
         except KeyMissing as error:
-            return str(error)
-        return ""
+            if str(error) != self._missing:  # whoever asks whether this node is ready asks again and again
+                log.error("this node cannot sign", detail=str(error))
+            self._missing = str(error)
+        else:
+            self._missing = ""
+        return self._missing
 
     async def _private(self, keys: Keys | None) -> PrivateKeys:
         return await asyncio.to_thread(self._keyring.private, keys)

@@ -46,6 +46,11 @@ def test_what_nobody_wrote_of_leads_to_what_it_is_a_kind_of_and_the_reason_says_
     assert asked(hall, text, language).exact == 0
 
 
+def test_a_compound_is_widened_though_its_parts_are_words_as_well(library):
+    search = library(LAMPS, pilot("canteen", title="Lunch voor het personeel", sector=["catering"]))
+    assert found(search, "voedselverspilling")["canteen"] == ["broader"]
+
+
 def test_beside_other_words_it_helps_as_well(hall):
     assert found(hall, "fauteuils voor het stadhuis")["furniture"] == ["broader", "word"]
 

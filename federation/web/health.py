@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
-import structlog
 from aiohttp import web
 
 from federation.config import PeerConfig
@@ -16,7 +15,6 @@ BEHIND: Final = 1_000
 """Entries that the index may be behind the logs before its answers are called incomplete."""
 OVERDUE: Final = timedelta(hours=1)
 """How long after its time a pull may be missing: whatever a peer does, a running node has tried by then."""
-logger = structlog.get_logger(__name__)
 _USUAL: Final[int] = PeerConfig.model_fields["every"].default
 
 
@@ -35,12 +33,11 @@ async def ready(request: web.Request) -> web.Response:
     if log.size == 0 or log.keys is None:
         # An own log always begins with the keys; an empty one means that the store lost it.
         waiting.append("the node's own log is empty")
-    elif missing := await app[OWN].missing(log.keys):
+    elif await app[OWN].missing(log.keys):
         # Changed by a process on another machine, perhaps: this one can sign nothing.
         waiting.append(
             "the keys in force are not here, or cannot be read: copy them from the machine where they were made"
         )
-        logger.warning("not ready", detail=missing)
     if forked := app[GUARD].forked():
         # Nothing but a person ends this; a node that only waits for its peers serves as ever.
         waiting.append(forked)

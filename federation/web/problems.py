@@ -62,11 +62,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         raise
     except Exception:
         log.exception("defect", path=request.path)
-        response = await answer(
-            Unavailable(_OURS),
-            request,
-            status=500,
-        )
+        response = await answer(Unavailable(_OURS), request, status=500)
     if response.status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
     if not response.prepared:

@@ -113,9 +113,9 @@ THINGS = ("sector/", "lexicon/products/")
 
 
 @pytest.mark.parametrize("language", ANALYSED)
-def test_the_name_of_a_thing_swallows_no_way_of_buying_it(language: str):
+def test_the_name_of_a_thing_swallows_no_way_of_buying_it(language: str, tools: Tools):
     """Who looks for *laptops huren* wants laptops, and to rent them."""
-    spotting = Concepts(load_vocabulary()).spotting
+    spotting = tools.concepts.spotting
     swallowed = []
     for concept, phrases in hidden_of(language):
         for phrase in phrases if concept.startswith(THINGS) else ():

@@ -229,7 +229,7 @@ def test_a_page_of_text_that_is_pasted_into_the_search_box_is_answered(site: Sit
     assert site.get(f"{path}?q={'%C3%A5ra+' * 2000}").status == 200
 
 
-async def test_strangers_are_told_no_path_of_this_machine(start_node):
+async def test_strangers_are_told_no_path_of_this_machine_and_its_log_is_told_once(start_node, capsys):
     node = await start_node("flanders")
     node.node.keyring._known.clear()
     (node.config.data / "keys" / "log.key").rename(node.config.data / "log.key.away")
@@ -237,3 +237,6 @@ async def test_strangers_are_told_no_path_of_this_machine(start_node):
         async with aiohttp.ClientSession() as session, session.get(node.base + path) as answer:
             assert answer.status >= 500
             assert str(node.config.data) not in await answer.text()
+    async with aiohttp.ClientSession() as session, session.get(f"{node.base}/health/ready") as answer:
+        assert answer.status == 503
+    assert capsys.readouterr().out.count("this node cannot sign") == 1
