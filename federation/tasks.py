@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from federation.errors import Fault, FederationError, printable
-from federation.index.documents import Batch, Source, batch, document
+from federation.index.documents import Batch, Source, batch
 from federation.log.effects import ERASURE, WITHDRAWAL
 from federation.log.trust import Packed, Standing, judge, packed
 from federation.peers.content import Content
@@ -176,4 +176,4 @@ def read_links(tools: Tools, content: Content, url: str, base: str) -> Page:
 
 def documents_of(tools: Tools, sources: Sequence[Source]) -> Batch:
     """Index documents of some entries. Pure; runs in a worker."""
-    return batch(document(source, tools.concepts) for source in sources)
+    return batch(sources, tools.concepts)

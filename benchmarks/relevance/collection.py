@@ -11,7 +11,7 @@ from typing import Final
 
 from federation.config import load
 from federation.exchange.files import File, drafts_of
-from federation.index.documents import Source, batch, document
+from federation.index.documents import Source, batch
 from federation.index.text import TextIndex
 from federation.log.times import timestamp
 from federation.records.vocabulary import load_vocabulary
@@ -57,6 +57,6 @@ def collected(folder: Path, nodes: Sequence[Path] = ()) -> TextIndex:
             for position, each in enumerate(prepared)
             if each is not None
         ]
-        index.add(batch(document(each, tools.concepts) for each in sources))
+        index.add(batch(sources, tools.concepts))
     index.commit({})
     return index

@@ -9,13 +9,13 @@ from datetime import datetime
 from functools import cache, lru_cache
 from hashlib import blake2b
 from operator import attrgetter
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 import tantivy
 
 from federation.index.concepts import Concepts
-from federation.index.languages import ANALYSED, UNKNOWN, WORD, analysed_as, composed, fold, folded_words
+from federation.index.languages import ANALYSED, UNKNOWN, analysed_as, composed, fold, folded_words
 from federation.records import derived
 from federation.records.canonical import Literal, Term, nodes_of
 from federation.records.kinds import Field, FieldType, Kind, Vocabulary
@@ -30,6 +30,8 @@ ROLES: Final = ("title", "text")
 SEPARATOR: Final = "\x1f"
 """Between the values of a facet."""
 KIND_FACET, NODE_FACET = "kind", "node"
+_TOGETHER: Final = 50
+"""Entries that take each step together: what a step needs stays in the processor's caches meanwhile."""
 _FOLDED, _TOLD, _INSIDE = map(attrgetter, ("folded", "told", "inside"))
 
 
@@ -69,58 +71,11 @@ def stems_field(tag: str) -> str:
 def title_key(title: str) -> str:
     """What stands for a title: a digest of its folded words, which is shorter; empty for one without words."""
     words = folded_words(title)
-    return b64encode(blake2b(words.encode(), digest_size=6).digest()).decode() if words else ""
+    return _key(words) if words else ""
 
 
-def document(source: Source, concepts: Concepts) -> tuple[str, dict[str, Any] | None] | None:
-    """The key of one record's document and its fields, or none where an ending takes the document away.
-
-    None for entries that are not searched.
-    """
-    vocabulary = concepts.vocabulary
-    record, kind = assemble(nodes_of(source.body), vocabulary)
-    if kind is not None and kind.ending:
-        return record.iri, None
-    if kind is None or kind.managed or kind.lexical:
-        return None
-    said: dict[str, list[Term]] = {}
-    for path, value in record.nodes[record.iri]:
-        said.setdefault(path, []).append(value)
-    published = datetime.fromisoformat(source.published)
-    mentions = list(dict.fromkeys(str(value) for path in kind.references for value in said.get(path, ())))
-    fields: dict[str, Any] = {"key": [record.iri], "published": [int(published.timestamp())], "mentions": mentions}
-    last = derived.open_until(record)
-    if last is not None:
-        fields["open_until"] = [last.toordinal()]
-    if derived.is_open_question(record):
-        fields["marks"] = [OPEN_QUESTION]
-    texts = {role: _texts(said, kind.read_as.get(role, ())) for role in ROLES}
-    named = _put_words(fields, texts, concepts)
-    # Whoever looks for an organisation or an initiative looks for what it does: their slugs are their names.
-    fields["exact"].append(" ".join(fold(iri.rpartition("/")[2]).replace("-", " ") for iri in mentions))
-    fields["titles"] = [key for key in map(title_key, texts["title"].values()) if key]
-    tagged = _concepts(record, kind, concepts)
-    fields["exact"].append(" ".join(_codes(record, vocabulary)))
-    terms, broader = concepts.terms, concepts.broader_terms
-    up = set().union(*(broader[iri] for iri in (*tagged, *named) if iri in broader))
-    fields["tagged"] = [" ".join([terms[iri] for iri in tagged])]
-    fields["named"] = [" ".join([terms[iri] for iri in named])]
-    fields["broader"] = [" ".join(up)]
-    _put_facets(fields, _facets(said, kind, tagged, source, concepts), vocabulary)
-    display = {
-        "id": record.iri,
-        "kind": record.kind,
-        "node": source.node,
-        "own": source.own,
-        "log": source.log_id,
-        "published": source.published,
-        "title": texts["title"],
-        "text": texts["text"],
-        # Their numbers: written out, the addresses of concepts would be half of what a hit has to read.
-        "tagged": [concepts.numbers[iri] for iri in tagged],
-    }
-    fields["display"] = [b64encode(orjson.dumps(display)).decode()]
-    return record.iri, fields
+def _key(words: str) -> str:
+    return b64encode(blake2b(words.encode(), digest_size=6).digest()).decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,15 +88,97 @@ class Batch:
     """The words in them that may be suggested to somebody who mistyped."""
 
 
-def batch(documents: Iterable[tuple[str, dict[str, Any] | None] | None]) -> Batch:
-    """Some documents as the index takes them; what is not searched is left out."""
-    found = [each for each in documents if each is not None]
-    texts = (text for _, fields in found if fields is not None for text in fields["exact"])
-    words = {word for text in texts for word in set(text.split())}
+def batch(sources: Sequence[Source], concepts: Concepts) -> Batch:
+    """The documents of some entries as the index takes them; what is not searched is left out."""
+    made: list[tuple[str, str | None]] = []
+    words = set[str]()
+    for at in range(0, len(sources), _TOGETHER):
+        read = [each for source in sources[at : at + _TOGETHER] if (each := _read(source, concepts.vocabulary))]
+        said = [_words(each.texts, concepts) for each in read]
+        for each, its in zip(read, said, strict=True):
+            words.update(*map(str.split, its.exact))
+            ends = each.kind.ending
+            made.append((each.record.iri, None if ends else orjson.dumps(_fields(each, its, concepts)).decode()))
     return Batch(
-        tuple((key, None if fields is None else orjson.dumps(fields).decode()) for key, fields in found),
+        tuple(made),
         " ".join(word for word in words if 4 <= len(word) <= 40 and word.isalpha()),
     )
+
+
+class _Read(NamedTuple):
+    """An entry as it is read: what is said of its record itself, and the texts of that by role and language."""
+
+    source: Source
+    record: Record
+    kind: Kind
+    said: Mapping[str, Sequence[Term]]
+    texts: Mapping[str, Mapping[str, str]]
+
+
+class _Words(NamedTuple):
+    """The words of a record as they are indexed."""
+
+    stems: Mapping[str, Sequence[str]]
+    """By field: of each text its stems and parts."""
+    exact: Sequence[str]
+    titles: Sequence[str]
+    named: Mapping[str, None]
+    """The concepts that they name."""
+
+
+def _read(source: Source, vocabulary: Vocabulary) -> _Read | None:
+    """None for what is not searched; an ending takes a document away, whatever it says."""
+    record, kind = assemble(nodes_of(source.body), vocabulary)
+    if kind is None or ((kind.managed or kind.lexical) and not kind.ending):
+        return None
+    said: dict[str, list[Term]] = {}
+    for path, value in () if kind.ending else record.nodes[record.iri]:
+        said.setdefault(path, []).append(value)
+    return _Read(source, record, kind, said, {role: _texts(said, kind.read_as.get(role, ())) for role in ROLES})
+
+
+def _fields(read: _Read, words: _Words, concepts: Concepts) -> dict[str, Any]:
+    """The fields of one record's document."""
+    source, record, kind, said, texts = read
+    vocabulary = concepts.vocabulary
+    published = datetime.fromisoformat(source.published)
+    mentions = list(dict.fromkeys(str(value) for path in kind.references for value in said.get(path, ())))
+    # Whoever looks for an organisation or an initiative looks for what it does: their slugs are their names.
+    names = " ".join(fold(iri.rpartition("/")[2]).replace("-", " ") for iri in mentions)
+    tagged = _concepts(record, kind, concepts)
+    terms, broader = concepts.terms, concepts.broader_terms
+    up = set().union(*(broader[iri] for iri in (*tagged, *words.named) if iri in broader))
+    display = {
+        "id": record.iri,
+        "kind": record.kind,
+        "node": source.node,
+        "own": source.own,
+        "log": source.log_id,
+        "published": source.published,
+        "title": texts["title"],
+        "text": texts["text"],
+        # Their numbers: written out, the addresses of concepts would be half of what a hit has to read.
+        "tagged": [concepts.numbers[iri] for iri in tagged],
+    }
+    fields: dict[str, Any] = {
+        "key": [record.iri],
+        "published": [int(published.timestamp())],
+        "mentions": mentions,
+        **words.stems,
+        "exact": [*words.exact, names, " ".join(_codes(record, vocabulary))],
+        "titles": words.titles,
+        "tagged": [" ".join([terms[iri] for iri in tagged])],
+        "named": [" ".join([terms[iri] for iri in words.named])],
+        "broader": [" ".join(up)],
+        "display": [b64encode(orjson.dumps(display)).decode()],
+    }
+    last = derived.open_until(record)
+    if last is not None:
+        fields["open_until"] = [last.toordinal()]
+    if derived.is_open_question(record):
+        fields["marks"] = [OPEN_QUESTION]
+    _put_facets(fields, _facets(said, kind, tagged, source, concepts), vocabulary)
+    return fields
 
 
 def displayed(found: tantivy.Document, concepts: Concepts) -> dict[str, Any]:
@@ -157,24 +194,27 @@ def named_in(display: Mapping[str, Any], concepts: Concepts) -> list[str]:
     """The concepts that the texts of a record name, as it is displayed."""
     texts = [(tag, text) for role in ROLES for tag, text in display[role].items()]
     spotting = concepts.spotting
-    found = (spotting.named(spotting.forms(WORD.findall(text), tag), tag) for tag, text in texts)
+    found = (spotting.named(spotting.read(text, tag), tag) for tag, text in texts)
     return list(dict.fromkeys(iri for named in found for iri in named))
 
 
-def _put_words(fields: dict[str, Any], texts: Mapping[str, Mapping[str, str]], concepts: Concepts) -> dict[str, None]:
-    """Index the words of titles and texts, by language and as they are written; the concepts that they name."""
-    named: dict[str, None] = {}
-    exact = fields["exact"] = list[str]()
+def _words(texts: Mapping[str, Mapping[str, str]], concepts: Concepts) -> _Words:
+    """The words of titles and texts, by language and as they are written; the concepts that they name."""
+    stems: dict[str, list[str]] = {}
+    exact, titles, named = list[str](), list[str](), dict[str, None]()
     for role, by_language in texts.items():
         times = TITLE_TIMES if role == "title" else 1
         for language, text in by_language.items():
-            forms = concepts.spotting.forms(WORD.findall(text), language)
-            stems, parts = " ".join(map(_TOLD, forms)), " ".join(filter(None, map(_INSIDE, forms)))
-            fields.setdefault(stems_field(analysed_as(language)), []).append(" ".join([*[stems] * times, parts]))
+            forms = concepts.spotting.read(text, language)
+            told, parts = " ".join(map(_TOLD, forms)), " ".join(filter(None, map(_INSIDE, forms)))
+            stems.setdefault(stems_field(analysed_as(language)), []).append(" ".join([*[told] * times, parts]))
+            folded = " ".join(map(_FOLDED, forms))
             # Each time apart, so that no phrase runs from the end of a title to its beginning.
-            exact += [" ".join(map(_FOLDED, forms))] * times
+            exact += [folded] * times
+            if role == "title" and folded:
+                titles.append(_key(folded))
             named |= concepts.spotting.named(forms, language)
-    return named
+    return _Words(stems, exact, titles, named)
 
 
 def _texts(said: Mapping[str, Sequence[Term]], paths: Iterable[str]) -> dict[str, str]:
@@ -211,8 +251,10 @@ def _code(value: str) -> str:
 
 def _put_facets(fields: dict[str, Any], facets: Mapping[str, Iterable[str]], vocabulary: Vocabulary) -> None:
     for name in facet_names(vocabulary):
-        values = sorted({value for value in facets.get(name, ()) if SEPARATOR not in value})
-        fields[facet_field(name)], fields[facet_set_field(name)] = values, [SEPARATOR.join(values)]
+        values = sorted({value for value in facets[name] if SEPARATOR not in value}) if name in facets else []
+        fields[facet_set_field(name)] = [SEPARATOR.join(values)]
+        if values:
+            fields[facet_field(name)] = values
 
 
 def _facets(

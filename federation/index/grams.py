@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import filterfalse
 from typing import Any, Final
 
 import numpy as np
@@ -95,7 +96,7 @@ class Alike:
     def add(self, texts: Iterable[str]) -> list[str]:
         """Take in more texts; those that were not known. They are sorted when somebody asks."""
         with self._lock:
-            added = [text for text in dict.fromkeys(texts) if text not in self.known]
+            added = list(dict.fromkeys(filterfalse(self.known.__contains__, texts)))
             self.known.update(added)
             self._letters.extend(map(len, added))
             self._ends.extend(map(_ends, added))

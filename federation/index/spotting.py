@@ -10,12 +10,14 @@ from typing import Any, Final, TypeAlias
 from federation.index.forms import PART, Form
 from federation.index.inflection import is_inflected
 from federation.index.labels import TELLING, Label, Labels
-from federation.index.languages import ANALYSED, UNKNOWN, analysed_as, fold, is_stop_word, stem, written_stem
+from federation.index.languages import ANALYSED, UNKNOWN, WORD, analysed_as, fold, is_stop_word, stem, written_stem
 
 LONGEST: Final = 6
 """Words of a label by which a concept is spotted."""
 _REMEMBERED: Final = 1 << 17
 """Words of a language whose forms are kept at hand."""
+_USUAL: Final = 64
+"""Letters of such a word: nobody fills our memory with long ones."""
 _NAMED, _STEM = attrgetter("named"), attrgetter("stem")
 ByStems: TypeAlias = Mapping[str, Mapping[tuple[str, ...], tuple[str, ...]]]
 """Concept IRIs by language and the stems of a label."""
@@ -43,21 +45,26 @@ class Spotting:
         self._general = {
             (each.language, each.word, each.concept) for each in labels.every if each.word and each.general
         }
-        self._forms = self._unseen()
+        self._begin()
 
-    def _unseen(self) -> dict[str, _Forms]:
-        return {tag: _Forms(self, tag) for tag in (*ANALYSED, UNKNOWN)}
+    def _begin(self) -> None:
+        self._forms = {tag: _Forms(self, tag) for tag in (*ANALYSED, UNKNOWN)}
+        self._tokens = {tag: _Tokens(forms) for tag, forms in self._forms.items()}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "_forms"}
+        return {name: value for name, value in self.__dict__.items() if name not in ("_forms", "_tokens")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__ = state
-        self._forms = self._unseen()
+        self._begin()
 
     def forms(self, words: Iterable[str], language: str) -> list[Form]:
         """What is known of each word, in whatever text of a language it stands."""
         return list(map(self._forms[analysed_as(language)].__getitem__, words))
+
+    def read(self, text: str, language: str) -> list[Form]:
+        """What is known of each word of a text: what stands between two spaces recurs as words do."""
+        return list(chain.from_iterable(map(self._tokens[analysed_as(language)].__getitem__, text.split())))
 
     def form(self, word: str, rules: str) -> Form:
         """What is known of a word by the rules of a language."""
@@ -133,7 +140,25 @@ class _Forms(dict[str, Form]):
     def __missing__(self, word: str) -> Form:
         if len(self) > _REMEMBERED:
             self.clear()
-        found = self[word] = self._spotting._form(word, self._rules)
+        found = self._spotting._form(word, self._rules)
+        if len(word) <= _USUAL:
+            self[word] = found
+        return found
+
+
+class _Tokens(dict[str, tuple[Form, ...]]):
+    """The same of what stands between spaces in texts: words with the marks beside them, or several."""
+
+    def __init__(self, forms: _Forms) -> None:
+        super().__init__()
+        self._forms = forms
+
+    def __missing__(self, token: str) -> tuple[Form, ...]:
+        if len(self) > _REMEMBERED:
+            self.clear()
+        found = tuple(map(self._forms.__getitem__, WORD.findall(token)))
+        if len(token) <= _USUAL:
+            self[token] = found
         return found
 
 

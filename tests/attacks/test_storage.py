@@ -16,7 +16,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from federation.errors import ReadOnly, StorageFailed
-from federation.index.documents import batch
+from federation.index.documents import Batch
 from federation.limits import Limits
 from federation.log import trust
 from federation.log.trust import Standing
@@ -237,7 +237,7 @@ async def test_a33_records_that_the_index_lost_are_found_again_after_a_recount(n
     await node.pull(peer)
     assert not await node.node.follower.recount()
     index = node.node.index
-    index.add(batch((f"{peer.base}/records/pilot/{name}", None) for name in names[:7]))
+    index.add(Batch(tuple((f"{peer.base}/records/pilot/{name}", None) for name in names[:7]), ""))
     index.commit(index.positions)
     assert (await node.node.search.search(Request())).total == 12
     assert await node.node.follower.recount()

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from federation.index.documents import Source, batch, document
+from federation.index.documents import Source, batch
 from federation.index.text import TextIndex
 from federation.log.times import timestamp
 from federation.records.draft import Draft
@@ -43,7 +43,7 @@ def index_of(folder: Path, drafts: Mapping[str, Sequence[Draft]], tools: Tools) 
     """A text index over some drafts, by the name of their node."""
     index = TextIndex(folder, tools.concepts, memory=MEMORY)
     found = sources(drafts, tools)
-    index.add(batch(document(each, tools.concepts) for each in found))
+    index.add(batch(found, tools.concepts))
     index.commit({f"did:web:{node}.example": len(each) for node, each in drafts.items()})
     return index
 

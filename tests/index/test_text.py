@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from federation.errors import Unavailable
 from federation.index import text
 from federation.index.concepts import Concepts
-from federation.index.documents import Source, batch, displayed, document, facet_names
+from federation.index.documents import Source, batch, displayed, facet_names
 from federation.index.text import TextIndex
 from federation.log import keys
 from federation.records.draft import Draft
@@ -43,16 +43,15 @@ def held(fields: dict, role: str, tools: Tools) -> list[str]:
 
 def fields_of(tools: Tools, draft: Draft) -> dict:
     (source,) = sources({"flanders": [draft]}, tools)
-    made = document(source, tools.concepts)
-    assert made is not None
-    return made[1]
+    ((_, made),) = batch([source], tools.concepts).documents
+    return json.loads(made)
 
 
 def test_a_document_is_found_by_the_address_of_its_record(tools: Tools):
     (source,) = sources({"flanders": [pilot("mill")]}, tools)
-    key, fields = document(source, tools.concepts)
+    ((key, fields),) = batch([source], tools.concepts).documents
     assert key == "https://flanders.example/records/pilot/mill"
-    assert fields["key"] == [key]
+    assert json.loads(fields)["key"] == [key]
 
 
 def test_a_document_keeps_words_by_language_and_place(tools: Tools):
@@ -78,8 +77,8 @@ def test_a_document_is_found_by_the_names_of_the_records_it_refers_to(tools: Too
 
 
 def test_only_words_of_some_length_without_digits_are_suggested(tools: Tools):
-    fields = fields_of(tools, pilot("mill", title="Een CO2 molen 2019", abstract={"nl": "x" * 41}))
-    found = set(batch([("mill", fields)]).words.split())
+    drafts = [pilot("mill", title="Een CO2 molen 2019", abstract={"nl": "x" * 41})]
+    found = set(batch(sources({"flanders": drafts}, tools), tools.concepts).words.split())
     assert "molen" in found
     assert found.isdisjoint({"een", "co2", "2019", "x" * 41})
 
@@ -125,7 +124,8 @@ def test_key_events_are_not_searched(tools: Tools):
     public = [encode_public(Ed25519PrivateKey.generate().public_key()) for _ in range(3)]
     declared = keys.Declaration(keys.Keys(public[0], public[1]), 0, keys.next_key_hash(public[2]))
     body = keys.event("https://flanders.example", "did:web:flanders.example", declared, issued="2026-11-22T09:00:00Z")
-    assert document(Source(1, 0, "flanders", True, "2026-11-22T09:00:00Z", body), tools.concepts) is None
+    source = Source(1, 0, "flanders", True, "2026-11-22T09:00:00Z", body)
+    assert batch([source], tools.concepts).documents == ()
 
 
 def test_every_facet_has_a_field_of_its_own(vocabulary):
@@ -141,7 +141,7 @@ def test_every_facet_has_a_field_of_its_own(vocabulary):
 def test_a_new_version_takes_the_place_of_the_old_one(tmp_path: Path, tools: Tools, vocabulary):
     index = index_of(tmp_path, {"flanders": [pilot("mill", title="Oudewoord")]}, tools)
     (newer,) = sources({"flanders": [pilot("mill", title="Nieuwewoord")]}, tools)
-    index.add(batch([document(newer, tools.concepts)]))
+    index.add(batch([newer], tools.concepts))
     index.commit({"did:web:flanders.example": 2})
     assert (total(index), total(index, "oudewoord"), total(index, "nieuwewoord")) == (1, 0, 1)
 
@@ -149,7 +149,7 @@ def test_a_new_version_takes_the_place_of_the_old_one(tmp_path: Path, tools: Too
 def test_two_versions_in_one_go_leave_the_newer_one(tmp_path: Path, tools: Tools):
     index = TextIndex(tmp_path, tools.concepts, memory=MEMORY)
     versions = [sources({"flanders": [pilot("mill", title=word)]}, tools)[0] for word in ("Oudewoord", "Nieuwewoord")]
-    index.add(batch([document(each, tools.concepts) for each in versions]))
+    index.add(batch(versions, tools.concepts))
     index.commit({})
     assert (total(index), total(index, "oudewoord")) == (1, 0)
 
@@ -158,7 +158,7 @@ def test_the_same_entries_once_more_change_nothing(tmp_path: Path, tools: Tools)
     index = TextIndex(tmp_path, tools.concepts, memory=MEMORY)
     entries = sources({"flanders": [pilot("mill"), pilot("lock")]}, tools)
     for _ in range(2):
-        index.add(batch([document(each, tools.concepts) for each in entries]))
+        index.add(batch(entries, tools.concepts))
         index.commit({})
     assert total(index) == 2
 
@@ -172,7 +172,7 @@ def test_an_index_opened_again_knows_what_it_holds(tmp_path: Path, tools: Tools)
 
 def test_what_was_not_committed_is_forgotten(tmp_path: Path, tools: Tools):
     index = TextIndex(tmp_path, tools.concepts, memory=MEMORY)
-    index.add(batch([document(each, tools.concepts) for each in sources({"flanders": [pilot("mill")]}, tools)]))
+    index.add(batch(sources({"flanders": [pilot("mill")]}, tools), tools.concepts))
     index.close()
     again = TextIndex(tmp_path, tools.concepts, memory=MEMORY)
     assert (again.positions, total(again)) == ({}, 0)
@@ -260,14 +260,14 @@ def test_a_second_writer_is_told_and_does_not_fail_otherwise(tmp_path: Path, too
     first = index_of(tmp_path, {"flanders": [pilot("mill")]}, tools)
     second = TextIndex(tmp_path, tools.concepts, memory=MEMORY)
     with pytest.raises(Unavailable, match="Another process"):
-        second.add(batch([document(each, tools.concepts) for each in sources({"flanders": [pilot("lock")]}, tools)]))
+        second.add(batch(sources({"flanders": [pilot("lock")]}, tools), tools.concepts))
     assert total(first) == 1
 
 
 def test_a_reader_sees_what_another_process_wrote_once_it_looks(tmp_path: Path, tools: Tools):
     writer = index_of(tmp_path, {"flanders": [pilot("mill")]}, tools)
     reader = TextIndex(tmp_path, tools.concepts, memory=MEMORY)
-    writer.add(batch([document(each, tools.concepts) for each in sources({"flanders": [pilot("lock")]}, tools)]))
+    writer.add(batch(sources({"flanders": [pilot("lock")]}, tools), tools.concepts))
     writer.commit({"did:web:flanders.example": 2})
     reader.refresh()
     assert (total(reader), reader.positions) == (2, {"did:web:flanders.example": 2})
@@ -276,7 +276,7 @@ def test_a_reader_sees_what_another_process_wrote_once_it_looks(tmp_path: Path, 
 def test_a_writer_that_closes_lets_another_write(tmp_path: Path, tools: Tools):
     index_of(tmp_path, {"flanders": [pilot("mill")]}, tools).close()
     second = TextIndex(tmp_path, tools.concepts, memory=MEMORY)
-    second.add(batch([document(each, tools.concepts) for each in sources({"flanders": [pilot("lock")]}, tools)]))
+    second.add(batch(sources({"flanders": [pilot("lock")]}, tools), tools.concepts))
     second.commit({})
     assert total(second) == 2
 
@@ -307,7 +307,7 @@ def test_beginning_anew_forgets_everything_but_not_before_the_commit(tmp_path: P
 
 
 def put(index: TextIndex, tools: Tools, *drafts: Draft) -> None:
-    index.add(batch([document(each, tools.concepts) for each in sources({"flanders": list(drafts)}, tools)]))
+    index.add(batch(sources({"flanders": list(drafts)}, tools), tools.concepts))
 
 
 def kept(folder: Path) -> list[str]:
