@@ -77,7 +77,7 @@ def _memory(large: Large, bench: Bench) -> dict[str, Any]:
         found["ready"] = _resident(process.pid)
         asked(site.port, [each.path for each in searches])
         found["searched"] = _resident(process.pid)
-        headers = {"Accept": "application/n-quads", "Accept-Encoding": "gzip"}
+        headers = {"Accept": "application/trig", "Accept-Encoding": "gzip"}
         for number in range(large.indexed // PAGE):
             get(site.port, f"/feed/{number // SECTION}/{number % SECTION}", headers)
         found["feed_read"] = _resident(process.pid)

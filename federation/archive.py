@@ -25,7 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from federation.errors import AlreadyExists, DamagedBackup, FederationError, InvalidRequest, NewerData, StorageFailed
 from federation.log.checkpoint import MAX_SIZE as MAX_CHECKPOINT
 from federation.records import jsonld
-from federation.store.files import sync_folder
+from federation.store.files import give_name, sync_folder
 from federation.store.secrets import SESSION_FILE, TOKEN_FILE
 
 FORMAT: Final = 1
@@ -157,13 +157,9 @@ def refuse_existing(out: Path) -> None:
 def publish(partial: Path, out: Path) -> None:
     """Give a finished file its name, never in place of another."""
     try:
-        os.link(partial, out)
+        give_name(partial, out)
     except FileExistsError:
         refuse_existing(out)
-    except OSError:
-        # Sticks and network drives may know no hard links; then a file made in this very moment would be lost.
-        refuse_existing(out)
-        os.rename(partial, out)
     sync_folder(out.parent)
 
 

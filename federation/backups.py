@@ -46,7 +46,7 @@ from federation.log.times import timestamp
 from federation.node import keyring
 from federation.records.multikey import encode_public
 from federation.store.engine import BUSY_MS, url_of
-from federation.store.files import runs, sync_folder
+from federation.store.files import give_name, runs, sync_folder
 from federation.store.keyfiles import Keyring
 
 _INDEX: Final = "index"
@@ -352,7 +352,7 @@ def _fill(staged: Path, data: Path, manifest: Manifest) -> None:
         os.replace(staged / RESTORED, data / RESTORED)
         made.append(data / RESTORED)
         for name in [*(each for each in names if each not in present), DATABASE]:
-            os.link(staged / name, data / name)
+            give_name(staged / name, data / name)
             made.append(data / name)
         for folder in {each.parent for each in made}:
             sync_folder(folder)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from federation.config import PeerConfig
 from federation.errors import AlreadyExists, BadErasure, FederationError, Forked, InvalidRequest, NotFound
 from federation.gossip import other_ends
-from federation.harvest import NQUADS, asked
+from federation.harvest import asked
 from federation.log import checkpoint as checkpoints
 from federation.log import did as dids
 from federation.log import forks
@@ -16,7 +16,7 @@ from federation.log.keys import fingerprint
 from federation.log.times import timestamp
 from federation.log.trust import Claimed, Standing, judge
 from federation.node import Node
-from federation.peers.ldes import read_page
+from federation.peers.ldes import NQUADS, read_page
 from federation.records import jsonld
 from federation.store.followed import Followed
 from federation.store.peers import REMOVED

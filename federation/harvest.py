@@ -22,7 +22,7 @@ from federation.limits import Limits
 from federation.log import did as dids
 from federation.log.times import Clock
 from federation.log.trust import Entry, Erased, Standing, unpacked
-from federation.peers.ldes import Page, Relation, in_order
+from federation.peers.ldes import NQUADS, TRIG, Page, Relation, in_order
 from federation.peers.transport import Answer, Transport
 from federation.quotas import Budget
 from federation.store.rows import Log
@@ -30,7 +30,8 @@ from federation.store.store import Store
 from federation.tasks import judge_page, read_links
 from federation.workers import Workers
 
-NQUADS: Final = "application/n-quads"
+PAGES: Final = f"{TRIG}, {NQUADS};q=0.9"
+"""What pages are asked for in: without the name of its graph in each of its lines a body is read at half the cost."""
 BULK: Final = 300
 """Entries from which on worker processes judge the pages."""
 _AHEAD: Final = 8
@@ -198,13 +199,10 @@ class Harvester:
         answer = run.fetched.get(relation.node)
         if answer is None:
             path = relation.node.removeprefix(run.peer.url)
-            answer = run.fetched[relation.node] = await self._transport.get(asked(run.peer, path), accept=NQUADS)
+            answer = run.fetched[relation.node] = await self._transport.get(asked(run.peer, path), accept=PAGES)
+        how = answer.media_type, relation.node, standing, run.stop, self._clock()
         try:
-            if answer.media_type != NQUADS:
-                raise BadPage(f"{relation.node} is {answer.media_type}, not N-Quads.")
-            entries, after, size, crashes = await self._workers.run(
-                judge_page, answer.content, relation.node, standing, run.stop, self._clock(), bulk=run.bulk
-            )
+            entries, after, size, crashes = await self._workers.run(judge_page, answer.content, *how, bulk=run.bulk)
         except FederationError:
             run.budget.spend(len(answer.content.data))  # what is not believed has a price as well
             raise

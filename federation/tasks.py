@@ -152,7 +152,9 @@ class Judged(NamedTuple):
     crashes: dict[int, str]
 
 
-def judge_page(tools: Tools, content: Content, url: str, standing: Standing, stop: int, now: datetime) -> Judged:
+def judge_page(
+    tools: Tools, content: Content, media_type: str, url: str, standing: Standing, stop: int, now: datetime
+) -> Judged:
     """Read and verify one page: the entries from ``standing.size`` up to ``stop``. Pure; runs in a worker."""
     data, crashes = content.opened(), dict[int, str]()
 
@@ -160,7 +162,7 @@ def judge_page(tools: Tools, content: Content, url: str, standing: Standing, sto
         lines = "".join(traceback.format_exception(error)).splitlines()
         crashes[position] = "\n".join(map(printable, lines))  # it may quote the record
 
-    page = read_page(data, url=url, base=standing.base)
+    page = read_page(data, url=url, base=standing.base, media_type=media_type)
     wanted = [claim for claim in page.claims if standing.size <= claim.position < stop]
     entries, after = judge(wanted, standing, vocabulary=tools.vocabulary, checks=tools.checks, now=now, crashed=crashed)
     return Judged(packed(entries), after, len(data), crashes)

@@ -50,6 +50,8 @@ class SimulatedPeer:
     )
     entries: list[StoredEntry] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
+    form: Format = Format.TRIG
+    """What its pages of entries are written in."""
     alterations: dict[str, Alteration] = field(default_factory=dict)
     answers: dict[str, Answer] = field(default_factory=dict)
 
@@ -167,11 +169,11 @@ class SimulatedPeer:
         origin = checkpoint.origin_of(did.host_of(self.base))
         return checkpoint.sign(origin, frontier.size, frontier.root, self.private.log, now=self.clock())
 
-    def page(self, number: int) -> bytes:
+    def page(self, number: int, form: Format = Format.NQUADS) -> bytes:
         entries = self.entries[number * PAGE : (number + 1) * PAGE]
         address = self.place.page(number, self.changed.page(number))
         head = list(feed._node(self.place, address, immutable=len(entries) == PAGE))
-        return feed.render(self.place, head, entries, Format.NQUADS)
+        return feed.render(self.place, head, entries, form)
 
     @property
     def changed(self) -> feed.Generations:
@@ -191,7 +193,8 @@ class SimulatedPeer:
         if len(parts) == 1:
             head = feed.section_triples(self.place, int(parts[0].split("-")[0]), size, self.changed)
             return feed.render(self.place, head, (), Format.NQUADS), nquads
-        return self.page(int(parts[0]) * feed.SECTION + int(parts[1].split("-")[0])), nquads
+        number = int(parts[0]) * feed.SECTION + int(parts[1].split("-")[0])
+        return self.page(number, self.form), self.form.value
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         self.requests.append(request.path)

@@ -197,6 +197,21 @@ async def _served(base: str) -> dict[str, str]:
     return found
 
 
+async def test_a_node_lives_on_a_disk_without_hard_links_and_is_restored_to_one(tmp_path, saved, tools, monkeypatch):
+    def linked(source, target, **rest):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", linked)
+    config = saved.config.model_copy(update={"data": tmp_path / "data"})
+    await nodes.init(config, clock=lambda: START, tools=tools)
+    made = await back_up(config, tmp_path / "node.procirc", keys=True)
+    restored = await restore(tmp_path / "node.procirc", config.model_copy(update={"data": tmp_path / "again"}))
+    assert (made.has_keys, restored.manifest.has_keys) == (True, True)
+    assert not list(tmp_path.rglob("*.partial"))
+    with pytest.raises(AlreadyExists):
+        await back_up(config, tmp_path / "node.procirc", keys=True)
+
+
 async def test_what_was_deleted_is_not_in_the_backup(start_node, tmp_path):
     flanders = await start_node("flanders")
     database = flanders.config.data / DATABASE

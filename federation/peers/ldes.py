@@ -1,8 +1,8 @@
-"""Reading the pages of a peer's feed: N-Quads in, claims and relations out. Pure.
+"""Reading the pages of a peer's feed: TriG or N-Quads in, claims and relations out. Pure.
 
 A page is read line by line without an RDF library: what counts are the exact lines of each body,
-which must be canonical and are checked later (``records.canonical``). Everything a page says beside
-them is a claim. Sources: LDES 1.0, TREE; design section 7.
+which must be canonical and are checked later (``records.canonical``). In TriG they stand together, in N-Quads each
+ends in its graph. Everything a page says beside them is a claim. Sources: LDES 1.0, TREE; design section 7.
 """
 
 from __future__ import annotations
@@ -14,15 +14,20 @@ from typing import Final
 
 from federation.errors import BadPage, BadProof, FederationError, OversizedResponse
 from federation.log.trust import Claimed, Erased
+from federation.peers import trig
 from federation.records.canonical import AS, DCT, LDES, MAX_BODY, PC, TREE, TYPE, XSD
 from federation.records.multikey import decode_signature
 from federation.records.proof import PURPOSE, SEC, SUITE, Proof, Signed
 
+NQUADS: Final = "application/n-quads"
+TRIG: Final = "application/trig"
 MAX_MEMBERS: Final = 250
 """Members accepted on one page; this program publishes 100."""
 MAX_RELATIONS: Final = 20_000
 MAX_LINES: Final = 300_000
 """Lines accepted on one page; a hundred entries of 40 statements have some 5,000."""
+_HEAD: Final = 64 * 1024
+"""Bytes of what a page of entries says of itself, as this program writes it: some hundreds."""
 MAX_ADDRESS: Final = 2_000
 """Characters of the address of a page."""
 _INTEGER = re.compile(rf'"(0|[1-9][0-9]{{0,17}})"\^\^<{re.escape(XSD)}integer>')
@@ -53,13 +58,19 @@ class Page:
     immutable: bool
 
 
-def read_page(data: bytes, *, url: str, base: str) -> Page:
+def read_page(data: bytes, *, url: str, base: str, media_type: str = NQUADS) -> Page:
     """Read a page of the feed of the node at ``base``. Raises BadPage, BadProof, OversizedResponse."""
+    if media_type not in (NQUADS, TRIG):
+        raise BadPage(f"{url} is {media_type}, not TriG or N-Quads.")
     if data and not data.endswith(b"\n"):
         raise BadPage(f"{url} breaks off in the middle of a line.")
-    if data.count(b"\n") > MAX_LINES:
-        raise OversizedResponse(f"{url} holds more than {MAX_LINES:,} lines.")
-    statements, claims = _as_written(data, url, base) or _by_line(data, url, base)
+    found = _as_written(data, url, base, media_type)
+    if found is None:
+        if data.count(b"\n") > MAX_LINES:
+            raise OversizedResponse(f"{url} holds more than {MAX_LINES:,} lines.")
+        lines = data if media_type == NQUADS else trig.lines_of(data, url=url, most=MAX_LINES)
+        found = _by_line(lines, url, base)
+    statements, claims = found
     page = f"<{url}>"
     polling = _objects(statements, f"<{base}/feed#stream>", _POLLING)
     return Page(
@@ -70,7 +81,7 @@ def read_page(data: bytes, *, url: str, base: str) -> Page:
     )
 
 
-def _as_written(data: bytes, url: str, base: str) -> tuple[Statements, list[Claimed | Erased]] | None:
+def _as_written(data: bytes, url: str, base: str, media_type: str) -> tuple[Statements, list[Claimed | Erased]] | None:
     """The hypermedia and members of a page written as this program writes them; None where it is otherwise.
 
     First the hypermedia, then each member: what is said of it in one order, and its body. Taken apart at its members
@@ -78,7 +89,7 @@ def _as_written(data: bytes, url: str, base: str) -> tuple[Statements, list[Clai
     """
     stream, log = f"<{base}/feed#stream> ".encode(), f"<{base}/log/".encode()
     head, *members = data[:-1].split(b"\n%b%b " % (stream, _MEMBER.encode()), MAX_MEMBERS + 1)
-    if not 0 < len(members) <= MAX_MEMBERS or log in head or b"_:" in head:
+    if not 0 < len(members) <= MAX_MEMBERS or len(head) > _HEAD or log in head or b"_:" in head:
         return None
     claims: dict[int, Claimed | Erased] = {}
     try:
@@ -86,13 +97,11 @@ def _as_written(data: bytes, url: str, base: str) -> tuple[Statements, list[Clai
             said = _WRITTEN.match(member)
             if said is None or said[1] != b"%b%b>" % (log, said[2]):
                 return None
-            ending = b" %b ." % said[1]
-            lines = member[said.end() :].split(b"\n")
-            bare = [line[: -len(ending)] for line in lines if line.endswith(ending) and not line.startswith(stream)]
-            if len(bare) < len(lines) or bare[0].count(b" ") < 2:
+            rest, graph = member[said.end() :], said[1]
+            found = _braced(rest, graph) if media_type == TRIG else _without_graph(rest, graph, stream)
+            if found is None:
                 return None
-            body = _ENDING.join([*bare, b""]).decode()
-            position = int(said[2])
+            body, position = found.decode(), int(said[2])
             activity, record, published, created, method, value = (each.decode() for each in said.groups()[2:])
             if position in claims or len(body) > MAX_BODY:
                 return None
@@ -101,6 +110,24 @@ def _as_written(data: bytes, url: str, base: str) -> tuple[Statements, list[Clai
         return _statements(head.decode(), url), list(claims.values())
     except (UnicodeDecodeError, FederationError):
         return None  # what is wrong, the other way says
+
+
+def _braced(rest: bytes, graph: bytes) -> bytes | None:
+    """The body of a member in TriG: what its braces enclose; None where they close before the end."""
+    start = b"%b {\n" % graph
+    if not rest.startswith(start) or not rest.endswith(b"\n}"):
+        return None
+    body = rest[len(start) : -1]
+    # Most bodies have no brace at all, and to know that costs next to nothing.
+    return None if b"}" in body and b"\n}" in body else body
+
+
+def _without_graph(rest: bytes, graph: bytes, stream: bytes) -> bytes | None:
+    """The body of a member in N-Quads: its lines without their graph; None where a line is in none or in another."""
+    ending = b" %b ." % graph
+    lines = rest.split(b"\n")
+    bare = [line[: -len(ending)] for line in lines if line.endswith(ending) and not line.startswith(stream)]
+    return None if len(bare) < len(lines) or bare[0].count(b" ") < 2 else _ENDING.join([*bare, b""])
 
 
 def _by_line(data: bytes, url: str, base: str) -> tuple[Statements, list[Claimed | Erased]]:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
+
+_NO_LINKS: Final = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
+"""What sticks and network drives say that know no hard links."""
 
 
 def write(path: Path, text: str, *, replace: bool = True, mode: int = 0o644) -> None:
@@ -25,10 +30,22 @@ def write(path: Path, text: str, *, replace: bool = True, mode: int = 0o644) -> 
         if replace:
             os.replace(partial, path)
         else:
-            os.link(partial, path)
+            give_name(partial, path)
     finally:
         partial.unlink(missing_ok=True)
     sync_folder(path.parent)
+
+
+def give_name(partial: Path, path: Path) -> None:
+    """Give a finished file its name, never in place of another: raises FileExistsError."""
+    try:
+        os.link(partial, path)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        # The name is taken first, by an empty file: whoever comes second finds it.
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        os.replace(partial, path)
 
 
 def sync_folder(folder: Path) -> None:

@@ -8,8 +8,6 @@ day and belongs on paper or a stick in a safe. Nothing here prints a key or writ
 
 from __future__ import annotations
 
-import errno
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -150,19 +148,6 @@ def write(path: Path, key: Ed25519PrivateKey, passphrase: str = "") -> None:
         files.write(path, text, replace=False, mode=0o600)
     except FileExistsError as error:
         raise AlreadyExists(f"There is a key in {path} already; it is left as it is.") from error
-    except OSError as error:
-        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS):
-            raise
-        _write_new(path, text)  # a stick that every system can read has no links
-        files.sync_folder(path.parent)
-
-
-def _write_new(path: Path, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _text(path: Path, *, guarded: bool) -> str:

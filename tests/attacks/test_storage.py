@@ -220,7 +220,7 @@ async def test_a32_a_worker_process_tells_what_it_crashed_on(node, peer, tools):
     content = Content(peer.content("/feed/0/0")[0], f"{peer.base}/feed/0/0", 10**6)
     broken = Tools(tools.vocabulary)
     broken.checks = None
-    judged = judge_page(broken, content, content.url, Standing(peer.did, peer.base), 2, node.clock())
+    judged = judge_page(broken, content, peer.form.value, content.url, Standing(peer.did, peer.base), 2, node.clock())
     again = pickle.loads(pickle.dumps(judged))
     assert [entry[4] for entry in again.entries] == ["unreadable: AttributeError"] * 2
     assert again.crashes[1].startswith("Traceback")

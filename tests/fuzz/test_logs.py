@@ -8,17 +8,19 @@ import json
 import re
 from unittest.mock import patch
 
+import pyoxigraph
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from federation.errors import BadCheckpoint, FederationError, InvalidRecord, KeyMismatch
+from federation.feed import Format
 from federation.log import checkpoint, did
 from federation.log.keys import declared
-from federation.log.trust import CREATE, Claimed, Standing, judge
+from federation.log.trust import CREATE, Claimed, Erased, Standing, judge
 from federation.peers import ldes
 from federation.peers.content import Content
-from federation.peers.ldes import Page, read_page
+from federation.peers.ldes import NQUADS, TRIG, Page, read_page
 from federation.records import jsonld
 from federation.records.canonical import nodes_of, read, write
 from federation.records.proof import Signer, sign
@@ -66,7 +68,7 @@ ORIGIN = checkpoint.origin_of(did.host_of(BASE))
 def judged(data: bytes, tools: Tools, *, gzipped: bool = False) -> FederationError | None:
     """How a page is refused as the first of a log, if it is."""
     standing = Standing(PEER.did, BASE)
-    return refusal(judge_page, tools, Content(data, URL, 16 * MEGABYTE, gzipped), URL, standing, 1000, START)
+    return refusal(judge_page, tools, Content(data, URL, 16 * MEGABYTE, gzipped), NQUADS, URL, standing, 1000, START)
 
 
 def test_a_genuine_page_is_believed(tools: Tools):
@@ -78,7 +80,7 @@ def test_a_genuine_page_is_believed(tools: Tools):
 def test_a_damaged_page_is_believed_as_far_as_it_was_signed_or_refused(tools: Tools, data: bytes):
     standing = Standing(PEER.did, BASE)
     with contextlib.suppress(FederationError):
-        entries, after, *_ = judge_page(tools, Content(data, URL, MEGABYTE), URL, standing, 1000, START)
+        entries, after, *_ = judge_page(tools, Content(data, URL, MEGABYTE), NQUADS, URL, standing, 1000, START)
         assert after.size == len(entries)
         assert {entry[8] for entry in entries} <= {entry.signed.proof.signature for entry in PEER.entries} | {
             entry.signed.body for entry in PEER.entries
@@ -110,7 +112,7 @@ def read_or_refused(data: bytes) -> Page | FederationError:
 
 
 def test_a_page_as_it_is_written_here_is_taken_apart_at_its_members():
-    assert ldes._as_written(PAGE, URL, BASE) is not None
+    assert ldes._as_written(PAGE, URL, BASE, NQUADS) is not None
     assert read_or_refused(PAGE) == line_by_line(PAGE)
 
 
@@ -134,6 +136,77 @@ def test_a_page_of_lines_in_any_order_says_what_it_says_line_by_line(lines: list
 def test_arbitrary_bytes_are_read_as_a_page_or_refused(data: bytes):
     for each in (data, PAGE + data, data + PAGE, data + b" .\n"):
         refusal(read_page, each, url=URL, base=BASE)
+        refusal(read_page, each, url=URL, base=BASE, media_type=TRIG)
+
+
+# Feed pages in TriG
+
+BRACED = PEER.page(0, Format.TRIG)
+
+
+def said_in_trig(data: bytes) -> Page | FederationError:
+    try:
+        return read_page(data, url=URL, base=BASE, media_type=TRIG)
+    except FederationError as error:
+        return error
+
+
+def test_a_page_in_trig_says_what_it_says_in_n_quads():
+    assert ldes._as_written(BRACED, URL, BASE, TRIG) is not None
+    assert said_in_trig(BRACED) == read_or_refused(PAGE)
+
+
+def test_a_page_in_trig_as_another_program_writes_it_says_the_same():
+    again = pyoxigraph.serialize(
+        pyoxigraph.parse(PAGE, format=pyoxigraph.RdfFormat.N_QUADS),
+        format=pyoxigraph.RdfFormat.TRIG,
+        prefixes={"as": "https://www.w3.org/ns/activitystreams#", "tree": "https://w3id.org/tree#"},
+    )
+    assert b"@prefix" in again
+    assert ldes._as_written(again, URL, BASE, TRIG) is None
+    assert said_in_trig(again) == read_or_refused(PAGE)
+
+
+def test_an_erased_entry_is_read_from_trig():
+    peer = simulated()
+    peer.end("lock", kind="erasure")
+    found = said_in_trig(peer.page(0, Format.TRIG))
+    assert found == read_or_refused(peer.page(0))
+    assert any(isinstance(claim, Erased) for claim in found.claims)
+
+
+@FUZZ
+@given(damaged(BRACED, BRACED.replace(b"mill", "møbler".encode())))
+def test_a_damaged_page_in_trig_is_believed_as_far_as_it_was_signed_or_refused(tools: Tools, data: bytes):
+    standing = Standing(PEER.did, BASE)
+    with contextlib.suppress(FederationError):
+        entries, *_ = judge_page(tools, Content(data, URL, MEGABYTE), TRIG, URL, standing, 1000, START)
+        assert {entry[8] for entry in entries} <= {entry.signed.body for entry in PEER.entries}
+
+
+@FUZZ
+@given(st.lists(st.sampled_from(BRACED.splitlines(keepends=True)), max_size=120))
+def test_a_page_of_lines_of_trig_in_any_order_says_what_any_reader_reads_in_it(lines: list[bytes]):
+    for data in (b"".join(lines), BRACED + b"".join(lines), b"".join(lines) + BRACED):
+        found = said_in_trig(data)
+        with patch.object(ldes, "_as_written", return_value=None):
+            wanted = said_in_trig(data)
+        assert found == wanted or type(found) is type(wanted) is not Page
+
+
+FEW_BYTES_FOR_MANY = {
+    "a long prefix": b"@prefix p: <a:" + b"b" * 100_000 + b"> .\n" + b"p:a p:b p:c .\n" * 40_000,
+    "many objects": b"<a:a> <a:b> " + b", ".join(b"%d" % n for n in range(400_000)) + b" .\n",
+    "lists": b"<a:a> <a:b> " + b"(" * 100_000 + b")" * 100_000 + b" .\n",
+    "blank nodes": b"<a:a> <a:b> " + b"[ <a:b> " * 100_000 + b"]" * 100_000 + b" .\n",
+}
+
+
+@pytest.mark.parametrize("what", FEW_BYTES_FOR_MANY)
+def test_what_is_short_in_trig_and_long_otherwise_takes_little_memory(what: str):
+    data = FEW_BYTES_FOR_MANY[what]
+    with little_memory(data):
+        assert refusal(read_page, data, url=URL, base=BASE, media_type=TRIG) is not None
 
 
 ENTRY = f"<{BASE}/log/0>".encode()
