@@ -37,6 +37,7 @@ from federation.errors import (
     Misconfigured,
     NotAcceptable,
     StorageFailed,
+    not_set_up,
 )
 from federation.guard import RESTORED
 from federation.log.keys import KIND as KEY_EVENT
@@ -45,7 +46,7 @@ from federation.log.merkle import Frontier
 from federation.log.times import timestamp
 from federation.node import keyring
 from federation.records.multikey import encode_public
-from federation.store.engine import BUSY_MS, url_of
+from federation.store.engine import BUSY_MS, is_empty, url_of
 from federation.store.files import give_name, runs, sync_folder
 from federation.store.keyfiles import Keyring
 
@@ -110,7 +111,7 @@ def _write(config: Config, database: Path, out: Path, *, keys: bool, now: dateti
     if not out.parent.is_dir():
         raise InvalidRequest(f"There is no folder {out.parent}.", remedy="Make it first, or write elsewhere.")
     if not database.exists():
-        raise _not_set_up()
+        raise not_set_up()
     try:
         _tidy(out)
         # Beside the target, where there is room for a backup; the folder is ours alone from its first moment.
@@ -139,10 +140,6 @@ def _tidy(out: Path) -> None:
         writer = folder.name.removeprefix(f".{out.name}.").partition(".")[0]
         if writer.isdecimal() and not runs(int(writer)):
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def _not_set_up() -> Misconfigured:
-    return Misconfigured("This node has not been set up.", remedy="Run `procirc init` first.")
 
 
 def _copy_database(source: Path, target: Path, tick: Tick) -> None:
@@ -184,13 +181,13 @@ def _read_copy(copy: Path) -> _Copied:
     with closing(_connected(copy, "ro")) as connection, _translated():
         connection.row_factory = sqlite3.Row
         if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'log'").fetchone() is None:
-            raise _not_set_up()
+            raise not_set_up()
         logs = connection.execute(
             "SELECT id, did, base, name, own, size, frontier, checkpoint FROM log ORDER BY did"
         ).fetchall()
         own = next((row for row in logs if row["own"] and row["size"]), None)
         if own is None:
-            raise _not_set_up()
+            raise not_set_up()
         event = connection.execute(
             "SELECT body FROM entry WHERE log_id = ? AND kind = ? ORDER BY position DESC LIMIT 1",
             (own["id"], KEY_EVENT),
@@ -297,7 +294,10 @@ def _refuse_existing_data(config: Config) -> None:
         )
     # Also what is left of one: SQLite would play another database's write-ahead log into the restored file.
     there = sorted(each.name for each in config.data.glob(f"{DATABASE}*"))
-    if there:
+    if there and is_empty(config.data / DATABASE):
+        for name in there:
+            (config.data / name).unlink()
+    elif there:
         raise AlreadyExists(
             f"The data directory {config.data} holds a database already ({', '.join(there)}); it is left as it is.",
             remedy="Stop the node and move these files away, or name another directory with `data`.",

@@ -14,7 +14,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from federation.config import Config
-from federation.errors import AlreadyExists, InvalidRequest, KeyMissing, Misconfigured, StorageFailed
+from federation.errors import AlreadyExists, InvalidRequest, KeyMissing, StorageFailed, not_set_up
 from federation.log import keys as key_events
 from federation.log.keys import Declaration, next_key_hash
 from federation.node import Node
@@ -36,13 +36,15 @@ async def shown(node: Node) -> dict[str, Any]:
     """The public keys of a node, and what is known of the next one."""
     log = await node.store.log(node.log.id)
     declared = _declared(log.declared)
-    on_machine = await asyncio.to_thread(_announced, node.keyring, declared)
+    on_machine = await asyncio.to_thread(_announced, node.keyring, declared, [])
+    recovered = await asyncio.to_thread(node.keyring.recovery)
     return {
         "did": log.did,
         "change": declared.sequence,
         "record key": declared.keys.record,
         "log key": declared.keys.log,
         "fingerprint": log.fingerprint,
+        **({"fingerprint after recovery": recovered} if recovered else {}),
         "next key": str(on_machine) if on_machine else "not on this machine",
     }
 
@@ -81,11 +83,13 @@ async def export(node: Node, target: Path, *, keep: bool) -> Path:
 
 
 def _export(ring: Keyring, declared: Declaration, config: Config, target: Path, keep: bool) -> Path:
-    source = _announced(ring, declared)
+    unreadable: list[KeyMissing] = []
+    source = _announced(ring, declared, unreadable)
+    if source is None and unreadable:
+        raise unreadable[0]
     if source is None:
         raise KeyMissing(
-            "The next key is not on this machine.",
-            remedy="It was exported before; look where you keep it. `procirc keys show` says which one it must be.",
+            "The next key is not on this machine.", remedy="It was exported before; look where you keep it."
         )
     path = target_of(config, target)
     try:
@@ -109,6 +113,7 @@ async def rotate(node: Node, next_key: Path | None, *, compromised_from: int | N
     declared = _declared(log.declared)
     record = await asyncio.to_thread(_next_of, node.keyring, declared, next_key)
     node.own.check_rotation(log, record, compromised_from)  # nothing is written for a change that will be refused
+    await node.own.check()
     made = await asyncio.to_thread(_made, node.keyring, declared, record)
     position = await node.own.rotate(made.keys, made.coming, compromised_from=compromised_from)
     return Changed(position, await _fingerprint(node, position), made.next_key)
@@ -117,6 +122,7 @@ async def rotate(node: Node, next_key: Path | None, *, compromised_from: int | N
 async def recover(node: Node) -> Changed:
     """Go on with new keys after the record key and the next one were lost: every peer has to confirm them."""
     declared = _declared((await node.store.log(node.log.id)).declared)
+    await node.own.check()  # nothing is written for a change that will be refused
     made = await asyncio.to_thread(_made, node.keyring, declared, None)
     position, fingerprint = await node.own.recover(made.keys, made.coming)
     await asyncio.to_thread(node.keyring.note_recovery, fingerprint)
@@ -154,7 +160,10 @@ def _kept(ring: Keyring, name: str, key: Ed25519PrivateKey | None) -> Ed25519Pri
 
 
 def _next_of(ring: Keyring, old: Declaration, given: Path | None) -> Ed25519PrivateKey:
-    path = given or _announced(ring, old)
+    unreadable: list[KeyMissing] = []
+    path = given or _announced(ring, old, unreadable)
+    if path is None and unreadable:
+        raise unreadable[0]
     if path is None:
         raise KeyMissing(
             "The next key is not on this machine.",
@@ -163,10 +172,10 @@ def _next_of(ring: Keyring, old: Declaration, given: Path | None) -> Ed25519Priv
     return ring.read(path)
 
 
-def _announced(ring: Keyring, declared: Declaration) -> Path | None:
-    """The file in the folder that holds the announced key, if it is there."""
-    for path in sorted(ring.folder.glob("next*.key")):
-        if next_key_hash(encode_public(ring.read(path).public_key())) == declared.next_hash:
+def _announced(ring: Keyring, declared: Declaration, unreadable: list[KeyMissing]) -> Path | None:
+    """The file in the folder that holds the announced key, if it is there; why others cannot be read."""
+    for path, key in ring.every("next*.key", unreadable):
+        if next_key_hash(encode_public(key.public_key())) == declared.next_hash:
             return path
     return None
 
@@ -178,5 +187,5 @@ async def _fingerprint(node: Node, position: int) -> str:
 
 def _declared(declared: Declaration | None) -> Declaration:
     if declared is None:
-        raise Misconfigured("This node has not been set up.", remedy="Run `procirc init` first.")
+        raise not_set_up()
     return declared

@@ -205,6 +205,13 @@ class Misconfigured(FederationError):
     exit, fault_of = Exit.CONFIGURATION, "caller"
 
 
+def not_set_up() -> Misconfigured:
+    return Misconfigured(
+        "This node has not been set up.",
+        remedy="For a new node run `procirc init`; for one that you move or bring back, `procirc restore`.",
+    )
+
+
 class KeyMissing(Misconfigured):
     slug, title = "key-missing", "A key of this node is missing"
 

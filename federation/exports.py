@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from federation.config import Config
-from federation.errors import AlreadyExists, InvalidRequest, Misconfigured, StorageFailed
+from federation.errors import AlreadyExists, InvalidRequest, StorageFailed, not_set_up
 from federation.exchange import rows
 from federation.exchange.cells import csv_of
 from federation.exchange.rows import Table
@@ -57,7 +57,7 @@ async def _own(config: Config, kinds: Sequence[Kind], vocabulary: Vocabulary) ->
     async with open_store(config.database or url_of(config.data), of=config.did) as store:
         own = next((log for log in await store.logs() if log.own), None)
         if own is None:
-            raise Misconfigured("This node has not been set up.", remedy="Run `procirc init` first.")
+            raise not_set_up()
         for kind in kinds:
             entries = await store.of_kind(own.id, kind.name)
             records = [assemble(nodes_of(each.signed.body), vocabulary)[0] for each in entries]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from federation.config import PeerConfig
 from federation.errors import AlreadyExists, BadErasure, FederationError, Forked, InvalidRequest, NotFound
 from federation.gossip import other_ends
-from federation.harvest import asked
+from federation.harvest import PAGES, asked
 from federation.log import checkpoint as checkpoints
 from federation.log import did as dids
 from federation.log import forks
@@ -16,7 +16,7 @@ from federation.log.keys import fingerprint
 from federation.log.times import timestamp
 from federation.log.trust import Claimed, Standing, judge
 from federation.node import Node
-from federation.peers.ldes import NQUADS, read_page
+from federation.peers.ldes import read_page
 from federation.records import jsonld
 from federation.store.followed import Followed
 from federation.store.peers import REMOVED
@@ -48,8 +48,9 @@ async def _met(node: Node, peer: PeerConfig) -> Met:
     origin = checkpoints.origin_of(dids.host_of(peer.url))
     seen = checkpoints.verify(note.decode("utf-8", "replace"), origin=origin, key=keys.log_key())
     url = f"{peer.url}/feed/0/0"
-    content = (await node.transport.get(asked(peer, "/feed/0/0"), accept=NQUADS)).content
-    page = await asyncio.to_thread(lambda: read_page(content.opened(), url=url, base=peer.url))
+    answer = await node.transport.get(asked(peer, "/feed/0/0"), accept=PAGES)
+    how = {"url": url, "base": peer.url, "media_type": answer.media_type}
+    page = await asyncio.to_thread(lambda: read_page(answer.content.opened(), **how))
     first = [claim for claim in page.claims if claim.position == 0]
     tools = node.workers.tools
     judge(first, Standing(peer.did, peer.url), vocabulary=tools.vocabulary, checks=tools.checks, now=node.clock())
@@ -86,7 +87,9 @@ async def confirm(node: Node, name: str, given: str) -> str:
         if given and given != added.fingerprint:
             raise InvalidRequest(
                 f"{name} shows the fingerprint {added.fingerprint}, not {given}.",
-                remedy="Do not follow it: you are not talking to the node you think. Remove it with `peers remove`.",
+                remedy="Do not follow it: you are not talking to the node you think. Remove it with `peers remove`. "
+                "Only if its coordinator says that it lost its keys once: ask for the fingerprint of its first keys, "
+                "confirm that one now, and this one when a sync asks for it.",
             )
         await node.store.followed.confirm(name, at=timestamp(node.clock()))
         return f"{name} is followed from now on."
@@ -94,6 +97,11 @@ async def confirm(node: Node, name: str, given: str) -> str:
     if log is None:
         raise NotFound(f"{name} was never contacted; there is nothing to confirm.")
     state = (await node.store.peers.states())[log.id]
+    if given and given not in state.detail:
+        raise InvalidRequest(
+            f"{name} does not show the fingerprint {given}. {state.detail}".strip(),
+            remedy="Ask its coordinator to read it out again; without one `peers confirm` looks at its log anew.",
+        )
     values: dict[str, str | int] = {"state": "new", "reason": "", "detail": "", "failures": 0, "next_attempt": ""}
     values["target"] = ""  # whatever it was heading for, the next run begins with the newest checkpoint
     if state.reason == Forked.slug:

@@ -27,6 +27,7 @@ from federation.errors import (
     NotFound,
     ReadOnly,
     WrongClock,
+    not_set_up,
 )
 from federation.guard import Guard
 from federation.log import checkpoint as checkpoints
@@ -340,6 +341,11 @@ class OwnLog:
         if compromised_from is not None and not 0 < compromised_from <= log.size:
             raise InvalidRequest(f"The log has {log.size} entries; {compromised_from} is not a position to begin from.")
 
+    async def check(self) -> None:
+        """Raise why this node may not write to its log now: ReadOnly, or WrongClock."""
+        self._may_write()
+        self._created(await self._store.log(self._log_id), await self._ahead())
+
     async def recover(self, new: PrivateKeys, next_hash: str) -> tuple[int, str]:
         """Declare new keys after the old ones were lost; position and fingerprint, which every peer must confirm."""
         log = await self._store.log(self._log_id)
@@ -374,5 +380,5 @@ class OwnLog:
 
 def _declared(declared: Declaration | None) -> Declaration:
     if declared is None:
-        raise Misconfigured("This node has not been set up.", remedy="Run `procirc init` first.")
+        raise not_set_up()
     return declared

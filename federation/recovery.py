@@ -22,10 +22,10 @@ from federation.config import PeerConfig
 from federation.errors import (
     BadCheckpoint,
     FederationError,
-    Misconfigured,
     PeerUnreachable,
     RootMismatch,
     StorageFailed,
+    not_set_up,
 )
 from federation.gossip import Gossip, other_ends
 from federation.guard import Guard
@@ -58,7 +58,7 @@ async def count(store: Store, own_id: int, guard: Guard) -> None:
     newest = guard.newest()
     size, held = await store.inventory.sizes(own_id)
     if not size and not newest:
-        raise Misconfigured("This node has not been set up.", remedy="Run `procirc init` first.")
+        raise not_set_up()
     if held < size:
         guard.stop(f"The database holds {held} of the {size} entries of this node's own log.")
     elif size < newest:

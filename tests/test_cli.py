@@ -1100,10 +1100,10 @@ def test_the_next_key_is_exported_and_later_put_in_force(procirc: Run, home: Pat
     assert procirc("keys", "export", safe, "--config", toml).code == 0
     assert (safe.stat().st_mode & 0o777, (home / "data" / "keys" / "next.key").exists()) == (0o600, False)
     assert procirc("keys", "show", "--config", toml, "--json").json["next key"] == "not on this machine"
-    refused = procirc("keys", "rotate", "--config", toml)
+    refused = procirc("keys", "rotate", "--yes", "--config", toml)
     assert (refused.code, "--next" in refused.said) == (Exit.CONFIGURATION, True)
     before = procirc("keys", "show", "--config", toml, "--json").json
-    assert procirc("keys", "rotate", "--next", safe, "--config", toml).code == 0
+    assert procirc("keys", "rotate", "--next", safe, "--yes", "--config", toml).code == 0
     after = procirc("keys", "show", "--config", toml, "--json").json
     assert (after["change"], after["fingerprint"]) == (1, before["fingerprint"])
     assert after["record key"] != before["record key"]
@@ -1113,11 +1113,11 @@ def test_the_next_key_is_exported_and_later_put_in_force(procirc: Run, home: Pat
 def test_a_key_that_was_not_announced_is_not_put_in_force_and_leaves_nothing(procirc: Run, home: Path, toml: Path):
     keys = home / "data" / "keys"
     before = sorted(keys.iterdir())
-    ran = procirc("keys", "rotate", "--next", keys / "log.key", "--config", toml)
+    ran = procirc("keys", "rotate", "--next", keys / "log.key", "--yes", "--config", toml)
     assert (ran.code, "not the key that this log announced" in ran.said, entries(home)) == (Exit.CONFIGURATION, True, 2)
     assert procirc("keys", "rotate", "--compromised-from", "999", "--config", toml, "--yes").code == Exit.INVALID_INPUT
     assert sorted(keys.iterdir()) == before
-    assert procirc("keys", "rotate", "--next", keys / "next.key", "--config", toml).code == 0
+    assert procirc("keys", "rotate", "--next", keys / "next.key", "--yes", "--config", toml).code == 0
 
 
 def test_no_key_file_is_ever_overwritten_by_an_export(procirc: Run, toml: Path, tmp_path: Path):
@@ -1233,3 +1233,46 @@ def test_a_peer_of_the_configuration_is_removed_there(procirc: Run, toml: Path):
     toml.write_text(toml.read_text() + '[[peers]]\nname = "denmark"\nurl = "http://localhost:1"\n')
     ran = procirc("peers", "remove", "denmark", "--config", toml)
     assert (ran.code, "node.toml" in ran.said) == (Exit.INVALID_INPUT, True)
+
+
+def test_a_node_whose_passphrase_is_lost_goes_on_after_a_recovery(
+    procirc: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    config = write_config(tmp_path / "node")
+    monkeypatch.setenv("PROCIRC_PASSPHRASE", "een lange zin")
+    assert procirc("init", "--leave-recovery-key", "--config", config).code == 0
+    monkeypatch.setenv("PROCIRC_PASSPHRASE", "een andere zin")
+    assert procirc("keys", "show", "--config", config).code == Exit.CONFIGURATION
+    assert procirc("keys", "recover", "--yes", "--config", config).code == 0
+    shown = procirc("keys", "show", "--config", config, "--json").json
+    assert shown["next key"].endswith("next-1.key")
+    assert shown["fingerprint after recovery"] != shown["fingerprint"]
+    assert procirc("import", table(tmp_path, HEADER + OTHER), "--config", config).code == 0
+    assert procirc("keys", "rotate", "--yes", "--config", config).code == 0
+
+
+def test_a_recovery_that_is_refused_leaves_no_keys(procirc: Run, home: Path, toml: Path, tmp_path: Path):
+    file = tmp_path / "node.procirc"
+    assert procirc("backup", file, "--keys", "--config", toml).code == 0
+    shutil.rmtree(home / "data")
+    assert procirc("restore", file, "--config", toml).code == 0
+    before = sorted((home / "data" / "keys").iterdir())
+    assert procirc("keys", "recover", "--yes", "--config", toml).code == Exit.STORAGE
+    assert sorted((home / "data" / "keys").iterdir()) == before
+    assert procirc("resume", "--yes", "--config", toml).code == 0
+
+
+def test_whoever_looked_around_on_a_new_machine_can_still_restore(procirc: Run, home: Path, toml: Path, tmp_path: Path):
+    file = tmp_path / "node.procirc"
+    assert procirc("backup", file, "--keys", "--config", toml).code == 0
+    shutil.rmtree(home / "data")
+    looked = procirc("erasures", "--config", toml)
+    assert (looked.code, "procirc restore" in looked.said) == (Exit.CONFIGURATION, True)
+    assert (home / "data" / "node.sqlite").exists()
+    assert procirc("restore", file, "--config", toml).code == 0
+    assert entries(home) == 2
+
+
+def test_to_forget_what_was_never_kept_is_refused(procirc: Run, toml: Path):
+    ran = procirc("restricted", "good-practice/ons-netwrk", "--forget", "--config", toml)
+    assert (ran.code, "good-practice/ons-netwrk" in ran.said) == (Exit.INVALID_INPUT, True)

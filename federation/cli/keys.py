@@ -33,7 +33,7 @@ def show(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> 
         print_json(found)
         return
     for name, value in found.items():
-        out.print(f"{name:<12} {escape(str(value))}", highlight=False, soft_wrap=True)
+        out.print(f"{name:<26} {escape(str(value))}", highlight=False, soft_wrap=True)
 
 
 @keys_app.command("export")
@@ -69,7 +69,9 @@ def rotate(
 ) -> None:
     """Change keys: put the next key in force and announce another one. Peers follow by themselves."""
     settings = load(config)
-    if compromised_from is not None:
+    if compromised_from is None:
+        _ask("The next key comes into force, and another one has to go into your safe. Go on?", yes)
+    else:
         _ask(f"Everything this node signed from position {compromised_from} on will be hidden everywhere. Go on?", yes)
     changed = run(_rotated(settings, next_key, compromised_from))
     out.print(

@@ -17,6 +17,7 @@ from federation.cli.commands import DEFAULT_CONFIG, ConfigOption, JsonOption, ap
 from federation.config import Config
 from federation.errors import Misconfigured, ReadOnly
 from federation.guard import Guard
+from federation.store.keyfiles import Keyring
 from federation.terminal import out, print_json, progress_bar, set_up_logging
 from federation.workers import give_back
 
@@ -60,6 +61,9 @@ def init(
     out.print(f"The node [bold]{escape(settings.name)}[/] is set up in {escape(str(settings.data))}.")
     out.print(f"  identity     {escape(own.did)}")
     out.print(f"  fingerprint  [bold]{own.fingerprint}[/]  (read it out to the coordinators of your peers)")
+    recovered = Keyring(settings.data / "keys").recovery()
+    if recovered:
+        out.print(f"  and since its keys were lost  [bold]{recovered}[/]  (they need both)", soft_wrap=True)
     if exported is not None:
         out.print(f"  next key     {escape(str(exported))}: put it into a safe", soft_wrap=True)
     if not custody.has_next_key(settings):

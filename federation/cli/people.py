@@ -13,7 +13,7 @@ from rich.table import Table as Grid
 
 from federation.cli.commands import DEFAULT_CONFIG, ConfigOption, JsonOption, app, load, run
 from federation.config import Config
-from federation.errors import InvalidRequest
+from federation.errors import InvalidRequest, NotFound
 from federation.log.times import timestamp
 from federation.node import now
 from federation.store.engine import url_of
@@ -101,6 +101,8 @@ def restricted(
 
     async def work(in_house: InHouse) -> None:
         found.update(await in_house.texts(iri))
+        if forget and not found:
+            raise NotFound(f"Nothing is kept of {iri}.", remedy="Check the spelling of its kind and slug.")
         if forget:
             await in_house.forget(iri)
 

@@ -8,7 +8,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -60,6 +60,8 @@ _POSTGRESQL: Final[Mapping[str, Any]] = {
     "max_overflow": 20,
     "connect_args": CONNECTING,
 }
+_HELD: Final = ("entry", "account", "restricted", "followed")
+"""The tables of what nobody has yet where a node was never set up."""
 _ROOM: Final = 64 * 1024
 """Bytes on a disk with which nothing more can be written."""
 _WRITERS: Final = 7_306_127_651
@@ -69,6 +71,15 @@ _WRITERS: Final = 7_306_127_651
 def url_of(data: Path) -> str:
     """The database of a data directory: one SQLite file."""
     return f"sqlite+aiosqlite:///{data / 'node.sqlite'}"
+
+
+def is_empty(database: Path) -> bool:
+    """Whether a file of SQLite holds nothing of any node: a command that looked for one has made it."""
+    try:
+        with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=rw", uri=True)) as connection:
+            return not any(connection.execute(f"SELECT 1 FROM {name} LIMIT 1").fetchone() for name in _HELD)  # noqa: S608
+    except sqlite3.Error:
+        return False
 
 
 @asynccontextmanager

@@ -65,10 +65,13 @@ class Keyring:
         return PrivateKeys(self._of(keys.record, RECORD), self._of(keys.log, LOG))
 
     def _of(self, public: str, usual: str) -> Ed25519PrivateKey:
+        unreadable: list[KeyMissing] = []
         if public not in self._known:
-            self._known = {encode_public(key.public_key()): key for key in self._every()}
+            self._known = {encode_public(key.public_key()): key for _, key in self.every("*.key", unreadable)}
         found = self._known.get(public)
         if found is None:
+            if unreadable:
+                raise unreadable[0]  # it may be the one
             self.read(self.folder / usual)  # says so if that file is not even there
             raise KeyMissing(
                 f"No file in {self.folder} holds the private half of {public}, which this node's log declares.",
@@ -77,14 +80,26 @@ class Keyring:
             )
         return found
 
-    def _every(self) -> Iterator[Ed25519PrivateKey]:
-        for path in sorted(self.folder.glob("*.key")):
-            yield self.read(path)
+    def every(self, pattern: str, unreadable: list[KeyMissing]) -> Iterator[tuple[Path, Ed25519PrivateKey]]:
+        """The keys in some files of the folder; why others cannot be read goes into ``unreadable``.
+
+        A lost key, or one with a passphrase that nobody knows any more, is no reason not to use the others.
+        """
+        for path in sorted(self.folder.glob(pattern)):
+            try:
+                yield path, self.read(path)
+            except KeyMissing as error:
+                unreadable.append(error)
 
     def write(self, name: str, key: Ed25519PrivateKey) -> Path:
         """Write one key to a new file, so that it is there whole or not at all. Raises AlreadyExists."""
         path = self.folder / name
-        write(path, key, self.passphrase)
+        try:
+            write(path, key, self.passphrase)
+        except OSError as error:
+            raise StorageFailed(
+                f"The key cannot be written to {path}: {error.strerror}.", remedy="Make room on the disk and try again."
+            ) from error
         return path
 
     def note_recovery(self, fingerprint: str) -> None:

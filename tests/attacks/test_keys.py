@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from federation import custody, following
 from federation import node as nodes
-from federation.errors import Conflict
+from federation.errors import Conflict, InvalidRequest
 from federation.log import did
 from federation.log.keys import Declaration
 from federation.store.keyfiles import PrivateKeys
@@ -241,6 +241,17 @@ async def test_a27_what_a_coordinator_confirms_during_a_pull_stands(start_node, 
     await node.node.pull(follow)  # as the scheduler does: only when it is due
     log = await node.log_of(peer)
     assert (await node.node.store.peers.states())[log.id].state == "active"
+
+
+async def test_a27_a_fingerprint_that_a_peer_does_not_show_is_not_confirmed(start_node, peer):
+    node = await start_node("flanders", peers=[peer.base])
+    await node.pull(peer)
+    peer.recover()
+    peer.publish("later")
+    assert (await node.pull(peer)).reason == "key-mismatch"
+    with pytest.raises(InvalidRequest, match="does not show the fingerprint ffff"):
+        await following.confirm(node.node, "peer0", " ".join(["ffff"] * 8))
+    assert (await node.pull(peer)).reason == "key-mismatch"
 
 
 async def test_a26_a_mirror_remembers_no_more_retired_keys_than_others_read(start_node, peer):
