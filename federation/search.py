@@ -156,9 +156,7 @@ class Search:
         glossary = before.understood.glossary if before is not None else index.glossary
         searcher = before.searcher if before is not None else index.searcher()
         reading = Understanding(index.concepts, index.words, request.language, glossary=glossary, sure=strict)
-        units = reading.units(asked.text)
-        if not strict:
-            units = widened(units, index.concepts, searcher)
+        units = widened(reading.units(asked.text), request.language, index.concepts, searcher)
         bearers = names.bearers(units, index, searcher, before.bearers if before is not None else None)
         called = names.named(units, bearers.titles, request.language)
         units = names.referring(units, called)

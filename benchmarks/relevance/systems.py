@@ -138,7 +138,7 @@ class System:
         asked = Asked.read(query)
         reading = Understanding(self._read_by, self._index.words, language)
         searcher, units = self._index.searcher(), reading.units(asked.text)
-        units = widened(units, self._index.concepts, searcher)
+        units = widened(units, language, self._index.concepts, searcher)
         bearers = names.bearers(units, self._index, searcher)
         units = names.referring(units, names.named(units, bearers.titles, language))
         alike = [_through(each, self._change) for each in reading.names(units)] if self._alike else []

@@ -130,7 +130,7 @@ class Explainer:
         for each in self._every:
             for member in each.members:
                 word, place = each.unit.words[member], (each.number, member)
-                for form in (*word.folded, *(near for near, _ in word.near)):
+                for form in (*word.anywhere, *(near for near, _ in word.near)):
                     self._folded.setdefault(form, []).append(place)
                 for form in word.stems:
                     self._stems.setdefault(form, []).append(place)

@@ -57,7 +57,7 @@ _STOP: Final = {
         "vanuit veel via voor voordat waar waarbij waarin waarom waaronder waarvan wanneer waren was wat we wel "
         "welk welke werd werden wie wij worden wordt zal ze zeer zei zelf zelfs zich ziet zij zijn zo zodat "
         "zonder zou zouden zulke",
-        "fr": "afin ai aient ainsi ait alors après as au aucun aucune aura auront aussi autre autres autrui aux "
+        "fr": "a afin ai aient ainsi ait alors après as au aucun aucune aura auront aussi autre autres autrui aux "
         "avaient avait avant avec avez avoir avons ayant beaucoup car ce ceci cela celle celles celui certain "
         "certaine certaines certains ces cet cette ceux chacun chaque chez comme comment contre d dans de delà "
         "depuis derrière des devant devons devra devrait dois doit doivent donc dont du durant dès elle elles "
@@ -85,7 +85,7 @@ _STOP: Final = {
         "wir wird wo worden worin wurde wurden während würde würden zu zum zur zwar zwischen über",
         "da": "af aldrig alle allerede alt altid anden andet andre at bare begge blev blevet blive bliver burde bør "
         "da de dem den denne dens der deres derfor desuden det dets dette dig din disse dog du efter eftersom "
-        "eller en end endda endnu enhver er et for foran fordi fra få får førend gennem går gør gøre ham han "
+        "eller en end endda endnu enhver er et for foran fordi fra få får før førend gennem går gør gøre ham han "
         "har have hende hendes her hinanden hos hun hvad hvem hver hverken hvert hvilke hvilken hvilket hvis "
         "hvor hvordan hvorfor hvornår i ikke imellem imens ind inden indtil ingen ingenting intet ja jeg jeres "
         "jo kan kunne kunnet langs lige ligesom man med meget mellem mens mere mig min mod må måske ned nej "
@@ -103,10 +103,10 @@ _STOP: Final = {
         "somliga somt strax står sällan så sådan sådana sådant till tills trots tvungen under upp ut utan utom "
         "vad var vara vare varför varit varje varken vars vart vem vems vi vid vilka vilken vilket vill väl vår "
         "våra vårt än ännu är även ånyo åt över",
-        "nb": "aldri alle allerede alltid alltså alt andre annen annet at av bare begge ble bli blir blitt burde både "
-        "bør da de deg dem den denne dens der dere deres derfor dermed dessuten det dette di din dine disse "
+        "nb": "å aldri alle allerede alltid alltså alt andre annen annet at av bare begge ble bli blir blitt burde "
+        "både bør da de deg dem den denne dens der dere deres derfor dermed dessuten det dette di din dine disse "
         "ditt du eller en enda eneste enhver enn ennå ens er et ett etter etterpå for foran forbi fordi fra få "
-        "får før gjennom gjør gjøre går ha hadde han hans har hatt henne hennes hun hva hvem hver hverken hvert "
+        "får før gjennom gjør gjøre går ha hadde han hans har hatt henne hennes hos hun hva hvem hver hverken hvert "
         "hvilke hvilken hvilket hvis hvor hvordan hvorfor i iblant ikke imellom imens ingen ingenting inn innen "
         "intet ja jeg jo kan kanskje kunne kunnet langs like likevel man med meg mellom men mens mer min mine "
         "mitt mot må måtte ned nei neppe nesten noe noen noensinde noensteds nok nå når ofte og også om omkring "
@@ -214,6 +214,14 @@ def stop_stems(language: str) -> frozenset[str]:
     return frozenset(stem(word, language) for word in _STOP.get(analysed_as(language), ()))
 
 
+STOP_FORMS: Final = frozenset(fold(word) for words in _STOP.values() for word in words)
+"""The folded stop words of all languages. Many of them mean something in another one."""
+_NO_PRONOUN: Final = "IT"
+"""What everybody buys. In small letters it is none."""
+
+
 def is_stop_word(word: str, language: str) -> bool:
     """Whether a word carries no meaning of its own in a language."""
-    return word.lower() in _STOP.get(language if language in _STOP else analysed_as(language), frozenset())
+    return word != _NO_PRONOUN and word.lower() in _STOP.get(
+        language if language in _STOP else analysed_as(language), frozenset()
+    )

@@ -38,6 +38,10 @@ class Within:
     mark: str = ""
 
 
+_LONGEST: Final = 40
+"""Letters of the beginning of a word: nobody is offered a longer one, and an expression may be too large."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scope:
     """What a community is about: the records that refer to its own, and those with a value of each of some facets."""
@@ -70,6 +74,8 @@ def like(
 def beginning_with(folded: str, schema: tantivy.Schema) -> tantivy.Query:
     """Records with every one of some folded words, the last of which may go on."""
     *whole, last = folded.split()
+    if len(last) > _LONGEST:
+        return tantivy.Query.empty_query()
     clauses = [(tantivy.Occur.Must, tantivy.Query.term_query(schema, "exact", word, "freq")) for word in whole]
     clauses.append((tantivy.Occur.Must, tantivy.Query.regex_query(schema, "exact", f"{last}.*")))
     return tantivy.Query.boolean_query(clauses)
@@ -335,7 +341,7 @@ def _form(word: QueryWord, language: str, schema: tantivy.Schema) -> tantivy.Que
 
 
 def _fields(word: QueryWord, language: str) -> Iterator[tuple[str, str, float]]:
-    for text in word.folded:
+    for text in word.anywhere:
         yield "exact", text, ranking.EXACT
     own = stems_field(language)
     for text in word.stems:

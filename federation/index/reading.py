@@ -18,7 +18,7 @@ from federation.index.forms import Spotted
 from federation.index.glossary import NOTHING, WAYS, Glossary, Way
 from federation.index.grams import Alike
 from federation.index.inflection import is_inflected
-from federation.index.languages import ANALYSED, WORD, Word, analysed_as, fold, is_stop_word, stem
+from federation.index.languages import ANALYSED, STOP_FORMS, WORD, Word, analysed_as, fold, is_stop_word, stem
 from federation.index.units import How, Linked, QueryWord, Unit, length
 
 MAX_TEXT: Final = 400
@@ -332,7 +332,9 @@ class Understanding:
                 if text not in folded:
                     like[text] = max(alike, like.get(text, 0.0))
         nearest = sorted(like.items(), key=lambda pair: (-pair[1], pair[0]))[:_NEAREST]
-        return QueryWord(surface, frozenset(folded), frozenset(stems), tuple(nearest))
+        # Nothing but such words are asked for as they stand.
+        common = frozenset() if is_stop_word(surface, self._language) else STOP_FORMS.intersection(folded)
+        return QueryWord(surface, frozenset(folded), frozenset(stems), tuple(nearest), common)
 
 
 def _add(linked: dict[str, float], more: Iterable[tuple[str, float]]) -> None:

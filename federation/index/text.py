@@ -35,7 +35,7 @@ from federation.records.kinds import Vocabulary
 from federation.records.vocabulary import vocabulary_files
 
 log = structlog.get_logger(__name__)
-LAYOUT: Final = 16
+LAYOUT: Final = 17
 """Rises when documents are built differently."""
 _WORDS: Final = "words.txt"
 _TRIES: Final = 20

@@ -21,6 +21,13 @@ class QueryWord:
     """In the searcher's language."""
     near: tuple[tuple[str, float], ...] = ()
     """Words that look like it, and how much."""
+    common: frozenset[str] = frozenset()
+    """Those of its forms that hold other words together in some language: every text there has them (*van*, *by*)."""
+
+    @property
+    def anywhere(self) -> frozenset[str]:
+        """The forms that are looked for in texts of every language."""
+        return self.folded - self.common
 
 
 @dataclass(frozen=True, slots=True)

@@ -187,8 +187,10 @@ async def read(request: web.Request) -> Asked:
     for name in (name for name in _OF_API if len(query.getall(name, ())) > 1):
         faults.append(_fault(request, "twice", name, value=name))
     locales = request.app[LOCALES]
-    if query.get("lang") and not locales.offered(query["lang"]):
-        faults.append(_fault(request, "language", "lang", value=query["lang"], near=", ".join(locales.languages)))
+    by_hand = query.get("lang", "")
+    if by_hand and not locales.offered(by_hand):
+        faults.append(_fault(request, "language", "lang", value=by_hand, near=", ".join(locales.languages)))
+        by_hand = ""
     years = Years(*(_year(request, name, faults) for name in ("from", "to")))
     if years.backwards:
         faults.append(_fault(request, "years", "to", first=str(years.first), last=str(years.last)))
@@ -199,7 +201,7 @@ async def read(request: web.Request) -> Asked:
         text=text[:MAX_TEXT],
         cut=len(text) > MAX_TEXT,
         language=language,
-        by_hand=query.get("lang", ""),
+        by_hand=by_hand,
         filters=await _filters(request, faults),
         years=years,
         open=query.get("open") == "true",

@@ -68,8 +68,9 @@ def page(request: web.Request, template: str, context: Mapping[str, Any], *, sta
 
 def link(path: str, request: web.Request, **query: str) -> str:
     """An address of this node that keeps the language, if it was chosen by hand."""
-    if "lang" in request.query:
-        query.setdefault("lang", request.query["lang"])
+    by_hand = request.query.get("lang", "")
+    if request.app[LOCALES].offered(by_hand):
+        query.setdefault("lang", by_hand)
     return f"{path}?{urlencode(query)}" if query else path
 
 

@@ -250,7 +250,7 @@ async def test_a27_a_fingerprint_that_a_peer_does_not_show_is_not_confirmed(star
     peer.publish("later")
     assert (await node.pull(peer)).reason == "key-mismatch"
     with pytest.raises(InvalidRequest, match="does not show the fingerprint ffff"):
-        await following.confirm(node.node, "peer0", " ".join(["ffff"] * 8))
+        await following.confirm(node.node, "peer", " ".join(["ffff"] * 8))
     assert (await node.pull(peer)).reason == "key-mismatch"
 
 

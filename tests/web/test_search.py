@@ -289,3 +289,16 @@ def test_a_code_is_said_to_be_one(site: Site):
 
 def test_what_is_completed_in_one_language_is_kept_for_no_other(site: Site):
     assert site.get("/api/complete?q=mol").headers["Vary"] == "Accept-Language"
+
+
+@pytest.mark.parametrize("beginning", ["한" * 120, "漢" * 340, "ﬃ" * 400])
+def test_the_beginning_of_a_word_that_nobody_types_offers_nothing(site: Site, beginning: str):
+    answer = site.get(f"/api/complete?q={quote(beginning)}")
+    assert answer.status == 200
+    assert answer.json["items"] == []
+
+
+def test_a_language_that_is_not_offered_is_not_carried_on(site: Site):
+    page = Page(site.page(f"/?lang={'x' * 2_000}"))
+    assert not [link for link in page.all("a") if "xxx" in link.attributes.get("href", "").partition("/?")[0]]
+    assert len(site.page(f"/?lang={'x' * 2_000}")) < 2 * len(site.page("/"))
