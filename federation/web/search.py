@@ -197,9 +197,12 @@ def _is_mixed(asked: Asked, hits: Sequence[Hit]) -> bool:
 
 
 def _groups(asked: Asked, hits: Sequence[Hit]) -> list[tuple[str, list[Hit]]]:
-    """What is called by name or refers to that, hits in the reader's language, and others, each as they are ranked."""
-    groups: dict[str, list[Hit]] = {"called": [], "own": [], "other": []}
+    """What is called by name or refers to that; then hits in the reader's language and others, as they are ranked.
+
+    The group of the best hit comes first: its own language is no reason to show somebody what is hardly an answer.
+    """
+    groups: dict[str, list[Hit]] = {"called": []}
     for hit in hits:
         own = "own" if asked.language.tag in hit.languages else "other"
-        groups["called" if hit.called else own].append(hit)
+        groups.setdefault("called" if hit.called else own, []).append(hit)
     return [(name, some) for name, some in groups.items() if some]

@@ -214,7 +214,22 @@ async def test_open_opportunities_close_with_their_day(flanders):
 # Groups
 
 
-async def test_records_in_the_readers_language_come_before_those_of_other_regions_each_as_ranked(flanders):
+async def test_the_group_of_the_best_hit_comes_first_whatever_its_language(start_node):
+    node = await start_node("flanders")
+    await node.publish(
+        pilot("genbrug", title="Møbler til kontoret: genbrugsmøbler", language="da", sector=["furniture-office"]),
+        pilot(
+            "ander", title="Een heel ander onderwerp", abstract={"nl": "Er stonden ook meubels."}, sector=["catering"]
+        ),
+    )
+    await node.node.follower.catch_up()
+    items = (await answer(node, "q=kantoormeubilair&lang=nl"))["items"]
+    assert [each["title"]["lang"] for each in items] == ["da", "nl"]
+    shown = await page(node, "/search?q=kantoormeubilair&lang=nl")
+    assert [each.text for each in shown.all("h3", class_="group")] == ["Uit andere regio’s", "In uw taal"]
+
+
+async def test_hits_are_grouped_by_whether_they_are_in_the_readers_language_each_as_ranked(flanders):
     items = (await answer(flanders, "q=stoelen&lang=nl"))["items"][:20]
     tags = {each["title"]["value"]: each["title"]["lang"] for each in items}
     shown = await page(flanders, "/search?q=stoelen&lang=nl")
