@@ -20,6 +20,7 @@ from federation.errors import Fault, FederationError
 from federation.index.marking import plain_text
 from federation.publish import Outcome
 from federation.records.draft import Draft
+from federation.records.shapes import EMPTY
 from federation.records.values import Naming
 from federation.search import Found
 
@@ -105,6 +106,7 @@ def show_outcome(outcome: Outcome, *, dry_run: bool, as_json: bool) -> None:
         return
     violations = [fault for fault in outcome.faults if fault.severity == "violation"]
     show_faults([*violations, *_left_out(outcome)])
+    _say_more(outcome)
     _say_in_house(outcome, dry_run=dry_run)
     out.print(
         f"{new} new, {len(outcome.updates)} updated and {len(outcome.unchanged)} unchanged record(s) "
@@ -113,14 +115,29 @@ def show_outcome(outcome: Outcome, *, dry_run: bool, as_json: bool) -> None:
 
 
 def _left_out(outcome: Outcome) -> list[Fault]:
-    """Warnings about whole records rather than about a field that could be filled in."""
-    return [fault for fault in outcome.faults if fault.severity == "warning" and not fault.field]
+    """Warnings, but those of fields that could be filled in; the first of those that say the same of a field."""
+    found: dict[tuple[str, str], Fault] = {}
+    for fault in outcome.faults:
+        if fault.severity == "warning" and not _is_empty(fault):
+            found.setdefault((fault.message, fault.field.rpartition(".")[2]), fault)
+    return list(found.values())
+
+
+def _say_more(outcome: Outcome) -> None:
+    every = sum(fault.severity == "warning" and not _is_empty(fault) for fault in outcome.faults)
+    more = every - len(_left_out(outcome))
+    if more:
+        err.print(f"  … and {more} more like these; --json lists every one.")
+
+
+def _is_empty(fault: Fault) -> bool:
+    return fault.message == EMPTY
 
 
 def _to_fill_in(outcome: Outcome) -> str:
     """How many fields are empty on which readers filter, and which."""
     empty = Counter(
-        fault.field.rpartition(".")[2] for fault in outcome.faults if fault.severity == "warning" and fault.field
+        fault.field.rpartition(".")[2] for fault in outcome.faults if fault.severity == "warning" and _is_empty(fault)
     )
     said = f"{empty.total()} field(s) worth filling in"
     return f"{said}: {', '.join(f'{name} ({count})' for name, count in sorted(empty.items()))}" if empty else said
@@ -150,9 +167,10 @@ def show_plan(drafts: Sequence[Draft], outcome: Outcome, naming: Naming, *, noth
         grid.add_row(escape(fault.place), "", "[red]fault[/]", escape(f"{fault.message} {fault.remedy}"))
     out.print(grid)
     show_faults(_left_out(outcome))
+    _say_more(outcome)
     _say_in_house(outcome, dry_run=True)
     out.print(", ".join(f"{counts[what]} {what}" for what in ("new", "changed", "unchanged", "faulty")) + ".")
-    if any(fault.severity == "warning" and fault.field for fault in outcome.faults):
+    if any(fault.severity == "warning" and _is_empty(fault) for fault in outcome.faults):
         out.print(f"{_to_fill_in(outcome)}.")
     out.print("Nothing would be imported until the faults are corrected." if nothing else "Nothing was written.")
 

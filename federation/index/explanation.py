@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from federation.index.forms import Form
 from federation.index.glossary import NOTHING, Glossary
 from federation.index.languages import WORD, analysed_as, is_stop_word
 from federation.index.marking import Shown, Span, segments, snippet, standing
@@ -130,10 +131,11 @@ class Explainer:
         for each in self._every:
             for member in each.members:
                 word, place = each.unit.words[member], (each.number, member)
-                for form in (*word.anywhere, *(near for near, _ in word.near)):
+                for form in (*word.folded, *(near for near, _ in word.near)):
                     self._folded.setdefault(form, []).append(place)
                 for form in word.stems:
                     self._stems.setdefault(form, []).append(place)
+        self._common = frozenset[str]().union(*(word.common for each in self._every for word in each.unit.words))
         exact = {form for each in self._every for word in each.unit.words for form in word.folded}
         self._looking_alike = self._folded.keys() - exact
         self._alone = {each.number for each in self._every if len(each.unit.words) == 1}
@@ -210,6 +212,11 @@ class Explainer:
             known = self._sought[rules] = sought, self._seen.sought(sought, rules)
         return known
 
+    def _said(self, form: Form) -> Sequence[_Place]:
+        """Where a query has a word of a text as it stands; nowhere, where that only holds others together."""
+        holds = not form.told and form.folded in self._common
+        return () if holds else self._folded.get(form.folded, ())
+
     def _within(self, places: Iterable[_Place]) -> list[int]:
         """The units of one word among some places: only these are looked for within other words."""
         return [number for number, _ in places if number in self._alone]
@@ -221,7 +228,7 @@ class Explainer:
             stems: Mapping[str, list[_Place]] = self._stems if rules == self._rules else {}
             known = self._meanings[rules, word] = _Meaning(
                 form.stem,
-                stems.get(form.stem) or self._folded.get(form.folded) or (),
+                stems.get(form.stem) or self._said(form),
                 tuple(self._wanted.intersection(form.named)),
                 [number for part in form.parts for number in self._within(stems.get(part, ()))],
                 self._telling(rules).get(form.stem, ()),

@@ -214,8 +214,16 @@ def stop_stems(language: str) -> frozenset[str]:
     return frozenset(stem(word, language) for word in _STOP.get(analysed_as(language), ()))
 
 
-STOP_FORMS: Final = frozenset(fold(word) for words in _STOP.values() for word in words)
+_FOLDED_STOP: Final = {language: frozenset(map(fold, words)) for language, words in _STOP.items()}
+STOP_FORMS: Final = frozenset[str]().union(*_FOLDED_STOP.values())
 """The folded stop words of all languages. Many of them mean something in another one."""
+
+
+def meant_in(folded: str) -> list[str]:
+    """The languages in which a folded word holds no others together."""
+    return [tag for tag in (*ANALYSED, UNKNOWN) if folded not in _FOLDED_STOP.get(tag, ())]
+
+
 _NO_PRONOUN: Final = "IT"
 """What everybody buys. In small letters it is none."""
 

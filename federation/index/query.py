@@ -19,7 +19,7 @@ from federation.index.concepts import Concepts, is_meaning
 from federation.index.documents import KIND_FACET, facet_field, stems_field, title_key
 from federation.index.forms import PART
 from federation.index.glossary import Way
-from federation.index.languages import analysed_as, folded_words, is_stop_word, words
+from federation.index.languages import analysed_as, folded_words, is_stop_word, meant_in, stem, words
 from federation.index.reading import Asked, restored
 from federation.index.units import QueryWord, Unit, length
 
@@ -344,6 +344,9 @@ def _fields(word: QueryWord, language: str) -> Iterator[tuple[str, str, float]]:
     for text in word.anywhere:
         yield "exact", text, ranking.EXACT
     own = stems_field(language)
+    for text in word.common:
+        for tag in meant_in(text):
+            yield stems_field(tag), stem(text, tag), ranking.STEM
     for text in word.stems:
         yield own, text, ranking.STEM
         yield own, PART + text, ranking.PART

@@ -22,7 +22,7 @@ class QueryWord:
     near: tuple[tuple[str, float], ...] = ()
     """Words that look like it, and how much."""
     common: frozenset[str] = frozenset()
-    """Those of its forms that hold other words together in some language: every text there has them (*van*, *by*)."""
+    """Those of its forms that hold others together in some language (*van*, *by*): not looked for in its texts."""
 
     @property
     def anywhere(self) -> frozenset[str]:

@@ -35,6 +35,8 @@ class Finding(NamedTuple):
     value: str = ""
 
 
+EMPTY: Final = "Nothing is filled in."
+"""What is said of a field without a value."""
 _MEMO: Final = 200
 """Values up to this length are remembered."""
 DATES: Final = frozenset({XSD + "date", XSD + "gYearMonth", XSD + "gYear"})
@@ -250,9 +252,9 @@ def _explain(finding: Finding, field: Field | None, vocabulary: Vocabulary) -> E
                 f"Fill in {' or '.join(sorted(names))}.",
             )
         case "MinCount" if finding.severity == "warning":
-            return Explained("Nothing is filled in.", "Readers filter on it; fill it in if you know it.")
+            return Explained(EMPTY, "Readers filter on it; fill it in if you know it.")
         case "MinCount":
-            return Explained("Nothing is filled in.", "This field is required.")
+            return Explained(EMPTY, "This field is required.")
         case "MaxCount":
             return Explained("More than one value.", "Give one value only.")
         case "UniqueLang":
