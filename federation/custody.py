@@ -37,14 +37,18 @@ async def shown(node: Node) -> dict[str, Any]:
     log = await node.store.log(node.log.id)
     declared = _declared(log.declared)
     on_machine = await asyncio.to_thread(_announced, node.keyring, declared, [])
-    recovered = await asyncio.to_thread(node.keyring.recovery)
+    events = await node.store.of_kind(log.id, key_events.KIND)
+    recovered = [
+        key_events.fingerprint(each.signed.body) for each in events if key_events.declared(each.signed.body).recovery
+    ]
     return {
         "did": log.did,
         "change": declared.sequence,
         "record key": declared.keys.record,
         "log key": declared.keys.log,
         "fingerprint": log.fingerprint,
-        **({"fingerprint after recovery": recovered} if recovered else {}),
+        # What peers ask for, also if the last one was never read: it stands in the log.
+        **({"fingerprint after recovery": ", then ".join(recovered)} if recovered else {}),
         "next key": str(on_machine) if on_machine else "not on this machine",
     }
 

@@ -109,7 +109,7 @@ async def confirm(node: Node, name: str, given: str) -> str:
     if state.reason == "mass-erasure":
         values["erase_until"] = log.size
     if given:
-        values["recovered"] = given
+        values["recovered"] = "\n".join([*filter(None, [state.recovered]), given])
     await node.store.peers.update(log.id, **values)
     return f"{name} is followed again; the next sync looks at its log anew."
 

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -106,8 +107,8 @@ class Guard:
     def decide(self, given_up: Iterable[str]) -> Path:
         """Write again although two histories exist: a person has decided; where the proof is kept from now on."""
         files.write(self._data / DECIDED, "".join(f"{each}\n" for each in sorted(self.decided() | set(given_up))))
-        number = len(list(self._data.glob("own-fork-*.json"))) + 1
-        return (self._data / OWN_FORK).rename(self._data / f"own-fork-{number}.json")
+        kept = next(path for number in count(1) if not (path := self._data / f"own-fork-{number}.json").exists())
+        return (self._data / OWN_FORK).rename(kept)
 
     def tidy(self) -> None:
         """Remove what processes that were killed have left of files they were writing."""

@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from statistics import median
+from statistics import median_low
 from typing import Final
 
 import structlog
@@ -113,14 +113,15 @@ class OwnLog:
     async def _ahead(self) -> float:
         """Seconds by which our clock is ahead of the median of those of the peers that have answered within a day.
 
-        Of fewer than ENOUGH peers one alone could keep this node from writing. What was heard at a time that has not
+        Of two in the middle the lower: half of the peers are not most of them. Of fewer than ENOUGH peers one alone
+        could keep this node from writing. What was heard at a time that has not
         come yet was heard before the clock was set back.
         """
         now = self._clock()
         first, last = timestamp(now - timedelta(days=1)), timestamp(now)
         states = (await self._store.peers.states()).values()
         heard = [each.ahead for each in states if first < each.heard <= last]
-        return median(heard) if len(heard) >= ENOUGH else 0.0
+        return median_low(heard) if len(heard) >= ENOUGH else 0.0
 
     def _may_write(self) -> None:
         reason = self._guard.reason()

@@ -15,10 +15,10 @@ import os
 import pickle
 import signal
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple, Unpack
@@ -134,6 +134,22 @@ def _start(packed: bytes) -> None:
     settle()
 
 
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Keep Ctrl-C from a process while it is started, which would leave this one writing to nobody for ever.
+
+    It begins as the thread that starts it is, and ``_start`` has it take no notice of Ctrl-C at all.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _follow_parent() -> None:
     # A parent killed with -9 cannot stop its workers, and their queue would keep them waiting for ever.
     parent = multiprocessing.parent_process()
@@ -169,7 +185,9 @@ class Workers:
             self._busy += 1
             self._rest()
             try:
-                return await asyncio.get_running_loop().run_in_executor(pool, _work, task, args)
+                with _uninterrupted():  # it may start a process
+                    future = pool.submit(_work, task, args)
+                return await asyncio.wrap_future(future)
             except BrokenProcessPool:
                 # A worker was killed, for want of memory perhaps; the others go with it, so start anew.
                 if self._pool is pool:

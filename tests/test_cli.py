@@ -317,7 +317,7 @@ def test_setting_up_does_not_replace_the_key_of_a_log_that_has_one(procirc: Run,
     (home / "data" / "keys" / "record.key").unlink()
     ran = procirc("init", "--leave-recovery-key", "--config", toml)
     assert ran.code == Exit.CONFIGURATION
-    assert "put the file back" in ran.said
+    assert "Put the file back" in ran.said
 
 
 def test_the_log_key_of_a_log_that_has_one_is_not_replaced_either(procirc: Run, home: Path, toml: Path):
@@ -1260,6 +1260,16 @@ def test_a_recovery_that_is_refused_leaves_no_keys(procirc: Run, home: Path, tom
     assert procirc("keys", "recover", "--yes", "--config", toml).code == Exit.STORAGE
     assert sorted((home / "data" / "keys").iterdir()) == before
     assert procirc("resume", "--yes", "--config", toml).code == 0
+
+
+def test_a_node_restored_without_its_keys_goes_on_with_new_ones(procirc: Run, home: Path, toml: Path, tmp_path: Path):
+    file = tmp_path / "node.procirc"
+    assert procirc("backup", file, "--config", toml).code == 0
+    shutil.rmtree(home / "data")
+    assert procirc("restore", file, "--config", toml).code == 0
+    assert procirc("resume", "--yes", "--config", toml).code == 0
+    assert procirc("keys", "recover", "--yes", "--config", toml).code == 0
+    assert procirc("import", table(tmp_path, HEADER + OTHER), "--config", toml).code == 0
 
 
 def test_whoever_looked_around_on_a_new_machine_can_still_restore(procirc: Run, home: Path, toml: Path, tmp_path: Path):

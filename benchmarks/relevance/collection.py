@@ -36,7 +36,7 @@ class Topic:
 
 
 def topics(name: str) -> list[Topic]:
-    """A set of topics: ``dev``, ``first`` and ``third`` to work with, the others to judge by."""
+    """A set of topics: ``dev``, ``first``, ``third`` and ``fourth`` to work with, the others to judge by."""
     listed = json.loads((TOPICS / f"{name}.json").read_text("utf-8"))
     return [Topic(each["id"], each["lang"], each["query"], each["type"], each["judgements"]) for each in listed]
 

@@ -61,7 +61,7 @@ def init(
     out.print(f"The node [bold]{escape(settings.name)}[/] is set up in {escape(str(settings.data))}.")
     out.print(f"  identity     {escape(own.did)}")
     out.print(f"  fingerprint  [bold]{own.fingerprint}[/]  (read it out to the coordinators of your peers)")
-    recovered = Keyring(settings.data / "keys").recovery()
+    recovered = ", then ".join(Keyring(settings.data / "keys").recovery().splitlines())
     if recovered:
         out.print(f"  and since its keys were lost  [bold]{recovered}[/]  (they need both)", soft_wrap=True)
     if exported is not None:
@@ -179,7 +179,7 @@ def resume(
         out.print(f"The proof is kept in {escape(str(run(_accepted(settings))))}.", soft_wrap=True)
 
     async def ask() -> str:
-        async with node.open_node(settings) as opened:
+        async with node.open_node(settings, keyless=True) as opened:
             reason = opened.guard.lost()
             return await opened.recovery.run(await opened.peers()) if reason else ""
 
@@ -195,7 +195,7 @@ def resume(
 
 
 async def _given_up(settings: Config) -> None:
-    async with node.open_node(settings) as opened:
+    async with node.open_node(settings, keyless=True) as opened:
         await opened.recovery.give_up(opened.clock())
 
 

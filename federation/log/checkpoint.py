@@ -11,6 +11,7 @@ import base64
 import binascii
 import hashlib
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -102,18 +103,21 @@ def size_of(text: str) -> int:
 
 
 def signed_at(text: str) -> datetime | None:
-    """When a log has signed a checkpoint of its own, which it need not verify; None for no checkpoint."""
+    """When a log has signed a verified checkpoint (``Checkpoint.text``); None for no checkpoint."""
     name = text.partition("\n")[0]
     found = (_SIGNATURE.fullmatch(line) for line in text.split("\n"))
     lines = (base64.b64decode(each[2]) for each in found if each is not None and each[1] == name)
     times = (int.from_bytes(data[4:12], "big") for data in lines if len(data) == 4 + 72)
-    return next((datetime.fromtimestamp(seconds, UTC) for seconds in times), None)
+    with suppress(ValueError, OverflowError, OSError):
+        return next((datetime.fromtimestamp(seconds, UTC) for seconds in times), None)
+    return None
 
 
 def verify(text: str, *, origin: str, key: Ed25519PublicKey) -> Checkpoint:
     """Check a checkpoint of the log ``origin``. Raises BadCheckpoint, naming what is wrong.
 
-    Both signatures must be there and hold; lines of other keys (witnesses) are allowed and ignored.
+    Both signatures must be there and hold; lines of other keys (witnesses) are allowed and ignored. They are no part of
+    ``Checkpoint.text`` either: nobody has signed them, and whoever keeps or passes on the text would vouch for them.
     """
     note, separator, signatures = text.partition("\n\n")
     note += "\n"
@@ -131,6 +135,7 @@ def verify(text: str, *, origin: str, key: Ed25519PublicKey) -> Checkpoint:
         raise BadCheckpoint("The size in the checkpoint is not a number.")
     root = _base64(lines[2], 32)
     plain = timed = None
+    held: dict[bytes, str] = {}
     for line in signatures.split("\n")[:-1]:
         match = _SIGNATURE.fullmatch(line)
         if match is None:
@@ -139,9 +144,9 @@ def verify(text: str, *, origin: str, key: Ed25519PublicKey) -> Checkpoint:
             continue
         data = _base64(match[2])
         if data[:4] == _key_id(origin, _PLAIN, key):
-            plain = data[4:]
+            plain, held[_PLAIN] = data[4:], line
         elif data[:4] == _key_id(origin, _TIMED, key):
-            timed = data[4:]
+            timed, held[_TIMED] = data[4:], line
     if plain is None or timed is None or len(timed) != 72:
         raise BadCheckpoint("The checkpoint is not signed by the log key we know.")
     seconds = int.from_bytes(timed[:8], "big")
@@ -152,7 +157,7 @@ def verify(text: str, *, origin: str, key: Ed25519PublicKey) -> Checkpoint:
         raise BadCheckpoint("The time of the checkpoint is impossible.") from error
     if not signed:
         raise BadCheckpoint("A signature of the checkpoint does not hold.")
-    return Checkpoint(origin, int(lines[1]), root, at, text)
+    return Checkpoint(origin, int(lines[1]), root, at, f"{note}\n{held[_PLAIN]}\n{held[_TIMED]}\n")
 
 
 def _base64(text: str, length: int | None = None) -> bytes:

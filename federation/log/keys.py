@@ -117,14 +117,15 @@ def check_successor(body: str, new: Declaration, old: Declaration, position: int
     """Raise KeyMismatch unless a key event may follow another (TUF: one step at a time, signed by both keys).
 
     That the proof of the body is by the old record key, or in a recovery by the new one, is for the
-    caller to check. ``confirmed`` is the fingerprint of the recovery that a coordinator has accepted.
+    caller to check. ``confirmed`` are the fingerprints of the recoveries that a coordinator has
+    accepted, a line each.
     """
     if new.sequence != old.sequence + 1:
         raise KeyMismatch(f"Key event {new.sequence} follows number {old.sequence}; none may be left out or repeated.")
     if new.compromised_from is not None and not 0 < new.compromised_from <= position:
         raise KeyMismatch(f"Key event {new.sequence} at {position} calls position {new.compromised_from} compromised.")
     if new.recovery:
-        if fingerprint(body) != confirmed:
+        if fingerprint(body) not in confirmed.split("\n"):
             raise KeyMismatch(
                 f"The peer says that it lost its keys and declares new ones, with fingerprint {fingerprint(body)}.",
                 remedy="Ask its coordinator by telephone to read the fingerprint out; if it is the same, run "

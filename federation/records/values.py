@@ -42,7 +42,7 @@ class Naming:
         return Address(self.base, kind, slug).iri
 
 
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069]")
 """What moves a cursor or turns the direction of writing; lines may end and tabs may stand in a text."""
 
 

@@ -76,7 +76,7 @@ class Keyring:
             raise KeyMissing(
                 f"No file in {self.folder} holds the private half of {public}, which this node's log declares.",
                 remedy="Put back the keys that belong to this log from your backup of the keys, or copy them from the "
-                "machine where they were made.",
+                "machine where they were made. If they are lost: `procirc keys recover`.",
             )
         return found
 
@@ -95,6 +95,7 @@ class Keyring:
         """Write one key to a new file, so that it is there whole or not at all. Raises AlreadyExists."""
         path = self.folder / name
         try:
+            self.folder.mkdir(mode=0o700, exist_ok=True)
             write(path, key, self.passphrase)
         except OSError as error:
             raise StorageFailed(
@@ -105,12 +106,12 @@ class Keyring:
     def note_recovery(self, fingerprint: str) -> None:
         """Remember beside the new keys how their declaration is known, which no earlier key has announced.
 
-        A database put back from before cannot tell it from anybody else's.
+        A database put back from before cannot tell it from anybody else's, nor that of a recovery before it.
         """
-        files.write(self.folder / RECOVERED, fingerprint)
+        files.write(self.folder / RECOVERED, "\n".join([*filter(None, [self.recovery()]), fingerprint]))
 
     def recovery(self) -> str:
-        """The fingerprint of the newest declaration that no earlier key has announced; empty for none."""
+        """The fingerprints of the declarations that no earlier key has announced, a line each; empty for none."""
         try:
             return (self.folder / RECOVERED).read_text("utf-8")
         except FileNotFoundError:
@@ -171,7 +172,8 @@ def _text(path: Path, *, guarded: bool) -> str:
     except FileNotFoundError as error:
         raise KeyMissing(
             f"The key file {path} is missing.",
-            remedy="For a new node run `procirc init`; otherwise put the file back from your backup of the keys.",
+            remedy="Put the file back from your backup of the keys; if they are lost: `procirc keys recover`. "
+            "For a new node run `procirc init`.",
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise KeyMissing(f"The key file {path} cannot be read: {error}.") from error

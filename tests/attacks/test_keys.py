@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 
 import aiohttp
@@ -13,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from federation import custody, following
 from federation import node as nodes
 from federation.errors import Conflict, InvalidRequest
-from federation.log import did
+from federation.log import checkpoint, did
 from federation.log.keys import Declaration
 from federation.store.keyfiles import PrivateKeys
 from tests.attacks.invariants import assert_sound
@@ -241,6 +242,42 @@ async def test_a27_what_a_coordinator_confirms_during_a_pull_stands(start_node, 
     await node.node.pull(follow)  # as the scheduler does: only when it is due
     log = await node.log_of(peer)
     assert (await node.node.store.peers.states())[log.id].state == "active"
+
+
+async def test_a27_a_peer_that_lost_its_keys_twice_is_followed_once_both_are_confirmed(start_node, peer):
+    node = await start_node("flanders", peers=[peer.base])
+    peer.publish("mill")
+    await node.pull(peer)
+    one = peer.recover()
+    peer.publish("lock")
+    two = peer.recover()
+    peer.publish("weir")
+    for fingerprint in (one, two):
+        assert (await node.pull(peer)).reason == "key-mismatch"
+        await following.confirm(node.node, "peer", fingerprint)
+    assert (await node.pull(peer)).state == "active"
+    assert sorted(await node.slugs(peer)) == ["lock", "mill", "weir"]
+    await assert_sound(node)
+
+
+async def test_a6_a_line_that_nobody_signed_goes_no_further_than_the_checkpoint_it_came_with(start_node, peer):
+    def junk(body: bytes, seconds: int) -> bytes:
+        note, _, signatures = body.decode().partition("\n\n")
+        line = base64.b64encode(bytes(4) + seconds.to_bytes(8, "big") + bytes(64)).decode()
+        return f"{note}\n\n— {note.partition(chr(10))[0]} {line}\n{signatures}— x.example AAAA\n".encode()
+
+    node = await start_node("flanders", peers=[peer.base])
+    peer.publish("mill")
+    for number, seconds in enumerate((2**63, 221_845_392_000, 0)):
+        peer.altering("/log/checkpoint", lambda body, seconds=seconds: junk(body, seconds))
+        peer.publish(f"lock-{number}")
+        assert (await node.pull(peer)).state == "active"
+        kept = (await node.log_of(peer)).checkpoint
+        assert kept.count("— ") == 2
+        assert checkpoint.signed_at(kept) is not None
+        assert checkpoint.signed_at(kept).year == 2026
+        assert checkpoint.signed_at(junk(kept.encode(), 2**63).decode()) is None
+    await assert_sound(node)
 
 
 async def test_a27_a_fingerprint_that_a_peer_does_not_show_is_not_confirmed(start_node, peer):
