@@ -10,7 +10,6 @@ is not decided here; the file ``restored`` says that it was.
 from __future__ import annotations
 
 import asyncio
-import glob
 import os
 import shutil
 import sqlite3
@@ -50,6 +49,7 @@ from federation.store.engine import BUSY_MS, is_empty, url_of
 from federation.store.files import give_name, runs, sync_folder
 from federation.store.keyfiles import Keyring
 
+_WORKSHOP: Final = ".procirc-"
 _INDEX: Final = "index"
 _STEPS: Final = 20_000
 """Instructions of SQLite between two looks at how far it is: some milliseconds."""
@@ -113,9 +113,8 @@ def _write(config: Config, database: Path, out: Path, *, keys: bool, now: dateti
     if not database.exists():
         raise not_set_up()
     try:
-        _tidy(out)
         # Beside the target, where there is room for a backup; the folder is ours alone from its first moment.
-        with tempfile.TemporaryDirectory(prefix=f".{out.name}.{os.getpid()}.", dir=out.parent) as made:
+        with _workshop("backup", out.parent) as made:
             folder = Path(made)
             _copy_database(database, folder / DATABASE, tick)
             copied = _read_copy(folder / DATABASE)
@@ -134,12 +133,17 @@ def _write(config: Config, database: Path, out: Path, *, keys: bool, now: dateti
         ) from error
 
 
-def _tidy(out: Path) -> None:
-    """Remove what backups to this place left that were killed: it holds the whole database, erased texts among it."""
-    for folder in out.parent.glob(f".{glob.escape(out.name)}.*.*"):
-        writer = folder.name.removeprefix(f".{out.name}.").partition(".")[0]
-        if writer.isdecimal() and not runs(int(writer)):
+def _workshop(what: str, place: Path) -> tempfile.TemporaryDirectory[str]:
+    """A folder for a backup in the making, or one that is put back, removed with what is in it.
+
+    Others there, of commands that were killed, are removed first: each holds a whole database, erased texts and private
+    keys among it.
+    """
+    for folder in place.glob(f"{_WORKSHOP}{what}-*-*"):
+        writer = folder.name.removeprefix(f"{_WORKSHOP}{what}-").partition("-")[0]
+        if writer.isdecimal() and (int(writer) == os.getpid() or not runs(int(writer))):
             shutil.rmtree(folder, ignore_errors=True)
+    return tempfile.TemporaryDirectory(prefix=f"{_WORKSHOP}{what}-{os.getpid()}-", dir=place)
 
 
 def _copy_database(source: Path, target: Path, tick: Tick) -> None:
@@ -251,9 +255,7 @@ async def restore(file: Path, config: Config, *, check: bool, now: datetime, pro
     if not check:
         _refuse_existing_data(config)
     try:
-        with tempfile.TemporaryDirectory(
-            prefix=".procirc-restore-", dir=None if check else _beside(config.data)
-        ) as made:
+        with _workshop("restore", Path(tempfile.gettempdir()) if check else _beside(config.data)) as made:
             staged = Path(made) / "data"
             staged.mkdir(mode=0o750)
             manifest = await _in_thread(lambda tick: archive.unpack(file, staged, tick), progress)

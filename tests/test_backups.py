@@ -692,7 +692,29 @@ async def test_what_a_killed_backup_left_goes_with_the_next_one(start_node, tmp_
     )
     assert killed.returncode == -9
     (left,) = out.iterdir()
-    other = out / f".b.procirc.{os.getpid()}.abc"  # of somebody who is still at it
+    other = out / f".procirc-backup-{os.getppid()}-abc"  # of somebody who is still at it
     other.mkdir()
-    await backups.write(node.config, out / "b.procirc", keys=True, now=node.clock(), progress=lambda *_: None)
-    assert sorted(each.name for each in out.iterdir()) == sorted([other.name, "b.procirc"]), left
+    await backups.write(node.config, out / "c.procirc", keys=True, now=node.clock(), progress=lambda *_: None)
+    assert sorted(each.name for each in out.iterdir()) == sorted([other.name, "c.procirc"]), left
+
+
+async def test_what_a_killed_restore_left_goes_with_the_next_one(saved: Saved, tmp_path):
+    config = saved.config.model_copy(update={"data": tmp_path / "data"})
+    (tmp_path / "config.json").write_text(config.model_dump_json())
+    code = (
+        "import asyncio, os, pathlib, sys\n"
+        "from datetime import UTC, datetime\n"
+        "from federation import backups\n"
+        "from federation.config import Config\n"
+        "config = Config.model_validate_json(pathlib.Path(sys.argv[1]).read_text())\n"
+        "backups.check_file = lambda *_: os.kill(os.getpid(), 9)\n"
+        "now, file = datetime.now(UTC), pathlib.Path(sys.argv[2])\n"
+        "asyncio.run(backups.restore(file, config, check=False, now=now, progress=lambda *_: None))\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "config.json"), str(saved.file)]
+    killed = await asyncio.to_thread(subprocess.run, command, check=False, env=os.environ)
+    assert killed.returncode == -9
+    (left,) = tmp_path.glob(".procirc-restore-*")
+    assert list(left.rglob("*.key"))
+    await restore(saved.file, config)
+    assert not left.exists()
