@@ -1078,7 +1078,7 @@ def test_a_record_that_is_not_there_cannot_be_withdrawn(procirc: Run, toml: Path
     assert procirc("withdraw", "pilot/weir", "--reason", "x", "--config", toml).code == Exit.INVALID_INPUT
 
 
-@pytest.mark.parametrize("reason", ["", "x" * 3_000])
+@pytest.mark.parametrize("reason", ["", "x" * 3_000, "xx=Gestopt", "nl-BE=Gestopt"])
 def test_a_reason_that_cannot_be_published_is_refused(procirc: Run, home: Path, toml: Path, reason: str):
     assert procirc("withdraw", "pilot/mill", "--reason", reason, "--config", toml).code != 0
     assert entries(home) == 2

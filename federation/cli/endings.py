@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import Annotated, Any, Final
@@ -16,9 +17,12 @@ from federation import node
 from federation.cli.commands import DEFAULT_CONFIG, ConfigOption, JsonOption, app, follow, load, run
 from federation.config import Config
 from federation.errors import InvalidRequest
+from federation.records.kinds import LANGUAGES
 from federation.records.record import SLUG
 from federation.terminal import out, print_json
 
+_TAG: Final = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
+"""What looks like the tag of a language."""
 RecordArgument = Annotated[str, typer.Argument(help="The record, such as pilot/old-mill.")]
 ReasonOption = Annotated[
     list[str],
@@ -119,8 +123,13 @@ def _reasons(given: list[str], settings: Config) -> dict[str, str]:
     texts: dict[str, str] = {}
     for each in given:
         tag, equals, text = each.partition("=")
-        if equals and tag in settings.languages:
+        if equals and tag in LANGUAGES:
             texts[tag] = text
+        elif equals and _TAG.fullmatch(tag):
+            # It would stand before the reason for good: what is published of an ending cannot be corrected.
+            raise InvalidRequest(
+                f"{tag!r} is no language of this program.", remedy=f"Write one of {', '.join(LANGUAGES)} before the =."
+            )
         else:
             texts[settings.language] = each
     return texts
