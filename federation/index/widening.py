@@ -15,7 +15,6 @@ import tantivy
 
 from federation.index import ranking
 from federation.index.concepts import Concepts
-from federation.index.languages import fold
 from federation.index.units import Linked, Unit
 
 _STEPS: Final = 2
@@ -33,8 +32,7 @@ def widened(units: Sequence[Unit], language: str, concepts: Concepts, searcher: 
 def _widened(unit: Unit, language: str, concepts: Concepts, searcher: tantivy.Searcher) -> Unit:
     sure = [each.concept for each in unit.linked if each.weight == 1.0]
     behind = _behind(sure, concepts, searcher) if len(sure) > 1 and unit.words else set()
-    known = concepts.vocabulary.concepts
-    behind = {iri for iri in behind if fold(known[iri].labels.get(language, "")) != fold(unit.surface)}
+    behind = {iri for iri in behind if not _stands_in_name(unit, iri, language, concepts)}
     if behind:
         linked = (
             Linked(each.concept, ranking.WIDER, "broader") if each.concept in behind else each for each in unit.linked
@@ -52,6 +50,14 @@ def _widened(unit: Unit, language: str, concepts: Concepts, searcher: tantivy.Se
         if found:
             return replace(unit, linked=(*unit.linked, *_linked(found)))
     return unit
+
+
+def _stands_in_name(unit: Unit, iri: str, language: str, concepts: Concepts) -> bool:
+    """Whether words stand in the name of a concept, which is meant by them then: *concrete* in *concrete products*."""
+    label = concepts.vocabulary.concepts[iri].labels.get(language, "")
+    forms = concepts.spotting.read(label, language)
+    said = {stem for form in forms for stem in (form.stem, *form.parts)}
+    return all(not said.isdisjoint(word.stems) for word in unit.words)
 
 
 def _behind(sure: Sequence[str], concepts: Concepts, searcher: tantivy.Searcher) -> set[str]:
